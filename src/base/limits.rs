@@ -1,0 +1,77 @@
+//! Every bound of the program, with its unit and its reason.
+//!
+//! A queue, table, message or retry without a line here is a bug. What an
+//! operator may move is a key of `sbc.toml`; these are the walls behind it.
+
+/// Longest SIP message accepted, bytes. A UDP datagram cannot be longer, and a
+/// WebSocket client with trickled candidates stays below a quarter of it.
+pub const SIP_MESSAGE_BYTES: usize = 65_535;
+
+/// Most header lines in a SIP message. Real ones stay below 60; what is over
+/// this costs time and is an attack.
+pub const SIP_HEADERS: usize = 256;
+
+/// Longest SIP start line or header line, bytes.
+pub const SIP_LINE_BYTES: usize = 16_384;
+
+/// Most live transactions of an engine. At 64*T1 of memory each, 4,500 calls a
+/// second need about 300,000.
+pub const TRANSACTIONS: usize = 1_000_000;
+
+/// Most live calls of an engine.
+pub const CALLS: usize = 100_000;
+
+/// Most bindings of one address-of-record.
+pub const BINDINGS_PER_USER: usize = 10;
+
+/// Most bindings of an engine.
+pub const BINDINGS: usize = 1_000_000;
+
+/// Most targets tried for one call.
+pub const TARGETS_PER_CALL: usize = 10;
+
+/// Most media lines in an SDP that we read; 2,000 of them are an attack.
+pub const SDP_MEDIA: usize = 32;
+
+/// Most attribute lines in a section of SDP.
+pub const SDP_ATTRIBUTES: usize = 512;
+
+/// Most formats on one media line.
+pub const SDP_FORMATS: usize = 64;
+
+/// Most candidates kept for one media line.
+pub const SDP_CANDIDATES: usize = 64;
+
+/// Longest UDP media packet handled, bytes: an Ethernet jumbo-free MTU with room.
+pub const MEDIA_PACKET_BYTES: usize = 2048;
+
+/// Most media sessions in a shard.
+pub const MEDIA_SESSIONS: usize = 20_000;
+
+/// Sources the guard remembers; the least recently seen go first.
+pub const GUARD_SOURCES: usize = 200_000;
+
+/// Bans held at once.
+pub const BANS: usize = 100_000;
+
+/// Events of one call kept for `sbc why` and `sbc trace`.
+pub const EVENTS_PER_CALL: usize = 400;
+
+/// Finished calls kept for `sbc why`.
+pub const CALLS_REMEMBERED: usize = 10_000;
+
+/// WebSocket connections of a node.
+pub const WS_CONNECTIONS: usize = 50_000;
+
+/// Messages waiting to be written to one WebSocket; a browser that stops
+/// reading is closed when they are used up.
+pub const WS_QUEUE: usize = 256;
+
+/// Commands or events waiting between an engine and a media thread.
+pub const MEDIA_RING: usize = 65_536;
+
+/// CDRs waiting for a sink besides the journal.
+pub const CDR_QUEUE: usize = 65_536;
+
+const _: () = assert!(SIP_LINE_BYTES < SIP_MESSAGE_BYTES, "a line fits a message");
+const _: () = assert!(CALLS_REMEMBERED * EVENTS_PER_CALL <= 4_000_000, "memory of `why` stays below 400 MB");

@@ -1,0 +1,6 @@
+//! `sbc`: a session border controller and WebRTC-to-SIP B2BUA.
+//!
+//! The rooms, and the one direction in which they may import each other, are
+//! drawn in `src/ARCHITECTURE.md`; `tests/tidy.rs` holds the tree to it.
+
+pub mod base;
