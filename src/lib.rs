@@ -4,3 +4,5 @@
 //! drawn in `src/ARCHITECTURE.md`; `tests/tidy.rs` holds the tree to it.
 
 pub mod base;
+pub mod call;
+pub mod media;
