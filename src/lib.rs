@@ -6,3 +6,5 @@
 pub mod base;
 pub mod call;
 pub mod media;
+pub mod codec;
+pub mod dtls;
