@@ -4,4 +4,5 @@
 //! drawn in `src/ARCHITECTURE.md`; `tests/tidy.rs` holds the tree to it.
 
 pub mod base;
+pub mod ice;
 pub mod rtp;
