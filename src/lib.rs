@@ -8,3 +8,5 @@ pub mod call;
 pub mod media;
 pub mod codec;
 pub mod dtls;
+pub mod ice;
+pub mod rtp;
