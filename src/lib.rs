@@ -6,3 +6,5 @@
 pub mod base;
 pub mod codec;
 pub mod dtls;
+pub mod call;
+pub mod media;
