@@ -4,7 +4,7 @@
 //! drawn in `src/ARCHITECTURE.md`; `tests/tidy.rs` holds the tree to it.
 
 pub mod base;
+pub mod call;
 pub mod codec;
 pub mod dtls;
-pub mod call;
 pub mod media;
