@@ -8,3 +8,4 @@ pub mod call;
 pub mod codec;
 pub mod dtls;
 pub mod media;
+pub mod sdp;
