@@ -5,8 +5,9 @@
 
 pub mod base;
 pub mod call;
-pub mod media;
 pub mod codec;
 pub mod dtls;
 pub mod ice;
 pub mod rtp;
+pub mod media;
+pub mod sdp;

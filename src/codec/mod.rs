@@ -14,49 +14,19 @@ pub mod opus;
 pub mod resample;
 pub mod tone;
 
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use crate::base::Codec as CodecKind;
 
 use conceal::Concealer;
 use g711::Law;
 use opus::{OpusConfig, OpusDecoder, OpusEncoder};
 
-/// A codec that the SBC speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CodecKind {
-    /// G.711 µ-law.
-    Pcmu,
-    /// G.711 A-law.
-    Pcma,
-    /// RFC 6716.
-    Opus,
-}
-
-impl CodecKind {
-    /// Ticks a second of its RTP timestamps (RFC 3551 §6, RFC 7587 §4.1).
-    pub const fn rtp_clock_hz(self) -> u32 {
-        match self {
-            Self::Pcmu | Self::Pcma => 8000,
-            Self::Opus => 48_000,
-        }
-    }
-
-    /// The encoding name in `a=rtpmap`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pcmu => "PCMU",
-            Self::Pcma => "PCMA",
-            Self::Opus => "opus",
-        }
-    }
-}
-
 /// What a codec could not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum CodecError {
     /// The peer's payload is not one of this codec.
-    #[error("malformed {} payload", .0.name())]
+    #[error("malformed {} payload", .0.rtpmap_name())]
     Malformed(CodecKind),
     /// Our buffer is too small for the result.
     #[error("output buffer too small")]
@@ -67,6 +37,9 @@ pub enum CodecError {
     /// The codec does not run at this rate.
     #[error("no sample rate of {0} Hz")]
     Rate(u32),
+    /// The codec is named in SDP and relayed, but not spoken here.
+    #[error("{} cannot be transcoded", .0.rtpmap_name())]
+    NotSpoken(CodecKind),
     /// The library refused for a reason of its own.
     #[error("codec library: {0}")]
     Library(&'static str),
@@ -104,13 +77,15 @@ impl Encoder {
     /// An encoder of `kind`.
     ///
     /// # Errors
-    /// [`CodecError::Rate`] for a rate that the codec has not.
+    /// [`CodecError::Rate`] for a rate that the codec has not,
+    /// [`CodecError::NotSpoken`] for G.722.
     pub fn new(kind: CodecKind, config: EncoderConfig) -> Result<Self> {
         match kind {
             CodecKind::Pcmu if config.pcm_hz == g711::RATE_HZ => Ok(Self::G711(Law::Mu)),
             CodecKind::Pcma if config.pcm_hz == g711::RATE_HZ => Ok(Self::G711(Law::A)),
             CodecKind::Pcmu | CodecKind::Pcma => Err(CodecError::Rate(config.pcm_hz)),
             CodecKind::Opus => OpusEncoder::new(config.pcm_hz, config.opus).map(Self::Opus),
+            CodecKind::G722 => Err(CodecError::NotSpoken(kind)),
         }
     }
 
@@ -158,13 +133,15 @@ impl Decoder {
     /// A decoder of `kind` that gives samples at `pcm_hz`.
     ///
     /// # Errors
-    /// [`CodecError::Rate`] for a rate that the codec has not.
+    /// [`CodecError::Rate`] for a rate that the codec has not,
+    /// [`CodecError::NotSpoken`] for G.722.
     pub fn new(kind: CodecKind, pcm_hz: u32) -> Result<Self> {
         match kind {
             CodecKind::Pcmu if pcm_hz == g711::RATE_HZ => Ok(Self::G711(Law::Mu, Box::default())),
             CodecKind::Pcma if pcm_hz == g711::RATE_HZ => Ok(Self::G711(Law::A, Box::default())),
             CodecKind::Pcmu | CodecKind::Pcma => Err(CodecError::Rate(pcm_hz)),
             CodecKind::Opus => OpusDecoder::new(pcm_hz).map(Self::Opus),
+            CodecKind::G722 => Err(CodecError::NotSpoken(kind)),
         }
     }
 
@@ -282,6 +259,7 @@ mod tests {
         let config = EncoderConfig { pcm_hz: 16_000, ..EncoderConfig::default() };
         assert_eq!(Encoder::new(CodecKind::Pcma, config).err(), Some(CodecError::Rate(16_000)));
         assert_eq!(Decoder::new(CodecKind::Pcmu, 48_000).err(), Some(CodecError::Rate(48_000)));
+        assert_eq!(Decoder::new(CodecKind::G722, 16_000).err(), Some(CodecError::NotSpoken(CodecKind::G722)));
         assert_eq!(Decoder::new(CodecKind::Opus, 44_100).err(), Some(CodecError::Rate(44_100)));
         for kind in [CodecKind::Pcmu, CodecKind::Opus] {
             let mut decoder = Decoder::new(kind, 8000).expect("8 kHz");

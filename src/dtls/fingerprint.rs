@@ -90,6 +90,12 @@ impl Fingerprint {
         Some(Self { hash, bytes })
     }
 
+    /// [`Self::new`] with the name of the hash as in SDP; `None` also for a
+    /// hash that is not accepted.
+    pub fn named(hash: &str, value: &[u8]) -> Option<Self> {
+        Self::new(HashKind::from_name(hash)?, value)
+    }
+
     /// Reads `AB:CD:…`, in either case.
     pub fn parse(hash: HashKind, text: &str) -> Option<Self> {
         let mut value = [0; 64];
@@ -168,7 +174,8 @@ mod tests {
             assert_eq!(Fingerprint::parse(HashKind::Sha256, text), None, "{text}");
         }
         assert_eq!(HashKind::from_name("SHA-256"), Some(HashKind::Sha256));
-        assert_eq!(HashKind::from_name("md5"), None);
+        assert_eq!(Fingerprint::named("sha-256", one.bytes()), Some(one));
+        assert_eq!(Fingerprint::named("md5", &one.bytes()[..16]), None);
     }
 
     #[test]
