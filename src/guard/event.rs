@@ -180,8 +180,7 @@ impl fmt::Display for Limit {
 }
 
 /// What a ban is for: the offence that completed it, or an operator's command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BanReason {
     /// The kind of offence that reached its limit.
     Offence(Offence),
@@ -208,6 +207,13 @@ impl BanReason {
             Self::Offence(offence) => offence as usize,
             Self::Operator => Offence::ALL.len(),
         }
+    }
+}
+
+/// Its label.
+impl Serialize for BanReason {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.label())
     }
 }
 
