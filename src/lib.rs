@@ -6,3 +6,8 @@
 pub mod base;
 pub mod guard;
 pub mod route;
+pub mod call;
+pub mod codec;
+pub mod dtls;
+pub mod media;
+pub mod sdp;

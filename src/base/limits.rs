@@ -42,6 +42,25 @@ pub const SDP_FORMATS: usize = 64;
 /// Most candidates kept for one media line.
 pub const SDP_CANDIDATES: usize = 64;
 
+/// Longest session description read, bytes: what fits one SIP message.
+pub const SDP_BYTES: usize = SIP_MESSAGE_BYTES;
+
+/// Longest line of a session description, bytes. The longest in the field are
+/// identity assertions and video parameter sets of 2 to 4 KiB.
+pub const SDP_LINE_BYTES: usize = 8_192;
+
+/// Most lines besides `m=`, `c=` and `a=` in a section of SDP.
+pub const SDP_OTHER_LINES: usize = 32;
+
+/// Most `a=crypto` lines in a section of SDP: one a cipher suite is 13 at most.
+pub const SDP_CRYPTO: usize = 16;
+
+/// Most fingerprints kept for one media line: one a hash, and a few certificates.
+pub const SDP_FINGERPRINTS: usize = 16;
+
+/// Most SSRCs kept for one media line.
+pub const SDP_SSRCS: usize = 16;
+
 /// Longest UDP media packet handled, bytes: an Ethernet jumbo-free MTU with room.
 pub const MEDIA_PACKET_BYTES: usize = 2048;
 

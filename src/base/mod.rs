@@ -4,6 +4,7 @@
 //! library and the random generator. Nothing here reads a clock or draws
 //! entropy: [`Now`] and [`Rng`] are handed in by `edge` (or by the simulator).
 
+pub mod codec_id;
 pub mod deadlines;
 pub mod flow;
 pub mod ids;
@@ -13,6 +14,7 @@ pub mod now;
 pub mod redact;
 pub mod rng;
 
+pub use codec_id::Codec;
 pub use deadlines::Deadlines;
 pub use flow::{ConnectionId, Flow, Transport};
 pub use ids::{CallId, EngineId, Leg, MediaId, RealmId, ShardId, TrunkId};
