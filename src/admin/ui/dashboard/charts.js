@@ -78,7 +78,9 @@ export class Chart {
     this.#plot?.destroy();
     this.#plot = null;
     if (!this.#data || !this.node.isConnected || this.node.clientWidth === 0) return;
-    const font = `12px ${getComputedStyle(document.body).fontFamily}`;
+    // The axes grow with the page's type, which is larger on wall screens.
+    const em = parseFloat(getComputedStyle(document.documentElement).fontSize) / 15;
+    const font = `${Math.round(12 * em)}px ${getComputedStyle(document.body).fontFamily}`;
     const grid = { stroke: css('--line'), width: 1 };
     const axis = { stroke: css('--muted'), font, grid, ticks: { show: false } };
     const digits = (line) => line.digits ?? 0;
@@ -89,8 +91,8 @@ export class Chart {
       legend: { live: true },
       scales: { x: { time: this.#time, range: this.#time ? (_u, min, max) => [Math.min(min, max - LEAST_SECS), max] : undefined }, y: { range: this.#range ? () => this.#range : (_u, _min, max) => [0, Math.max(this.#minTop, (max ?? 0) * 1.15)] } },
       axes: [
-        this.#time ? { ...axis, size: 28, space: 80, values: [[60, '{HH}:{mm}', null, null, null, null, null, null, 1], [1, '{HH}:{mm}:{ss}', null, null, null, null, null, null, 1]] } : { ...axis, size: 28, space: 60, values: (_u, splits) => splits.map((value) => `${value} s`) },
-        { ...axis, size: 40, space: 30 },
+        this.#time ? { ...axis, size: 28 * em, space: 80 * em, values: [[60, '{HH}:{mm}', null, null, null, null, null, null, 1], [1, '{HH}:{mm}:{ss}', null, null, null, null, null, null, 1]] } : { ...axis, size: 28 * em, space: 60 * em, values: (_u, splits) => splits.map((value) => `${value} s`) },
+        { ...axis, size: 40 * em, space: 30 * em },
       ],
       series: [
         { label: this.#time ? 'Time' : 'At', value: this.#time ? '{HH}:{mm}:{ss}' : (_u, value) => (value === null ? '–' : `${Math.round(value)} s`) },
