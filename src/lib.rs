@@ -6,6 +6,8 @@
 pub mod base;
 pub mod guard;
 pub mod route;
+pub mod ice;
+pub mod rtp;
 pub mod call;
 pub mod codec;
 pub mod dtls;

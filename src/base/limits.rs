@@ -64,6 +64,25 @@ pub const SDP_SSRCS: usize = 16;
 /// Longest UDP media packet handled, bytes: an Ethernet jumbo-free MTU with room.
 pub const MEDIA_PACKET_BYTES: usize = 2048;
 
+/// Sources (SSRC) of one SRTP direction. A call uses one or two, each hold or
+/// transfer may add one; none can be forgotten while its keys live.
+pub const SRTP_SOURCES: usize = 64;
+
+/// Packet kinds in one RTCP datagram that are looked at.
+pub const RTCP_PACKETS: usize = 64;
+
+/// Attributes of one STUN message; ICE checks have about ten.
+pub const STUN_ATTRIBUTES: usize = 32;
+
+/// Longest STUN message read, bytes: it has to fit an Ethernet frame.
+pub const STUN_MESSAGE_BYTES: usize = 1500;
+
+/// Candidate pairs kept for one ICE agent; the least recently checked go first.
+pub const ICE_PAIRS: usize = 32;
+
+/// STUN transactions remembered by one ICE agent against replays.
+pub const ICE_TRANSACTIONS: usize = 64;
+
 /// Most media sessions in a shard.
 pub const MEDIA_SESSIONS: usize = 20_000;
 
