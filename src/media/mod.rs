@@ -5,6 +5,13 @@
 //! tells what became of it. The call machine sees no more than these values.
 
 pub mod command;
+pub mod demux;
 pub mod event;
+pub mod latch;
+pub mod packet;
 pub mod plan;
 pub mod ports;
+pub mod quality;
+pub mod receiver;
+pub mod sender;
+pub mod transcode;
