@@ -4,3 +4,4 @@
 //! drawn in `src/ARCHITECTURE.md`; `tests/tidy.rs` holds the tree to it.
 
 pub mod base;
+pub mod sip;
