@@ -172,7 +172,6 @@ mod tests {
             "",
             "SIP/2.0/UDP",
             "SIP/2.0/UDP ",
-            "SIP/3.0/UDP h",
             "HTTP/2.0/UDP h",
             "SIP/2.0/UDPh",
             "SIP/2.0/UDP h;;",
