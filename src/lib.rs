@@ -15,3 +15,4 @@ pub mod ice;
 pub mod rtp;
 pub mod media;
 pub mod sdp;
+pub mod sip;
