@@ -4,10 +4,10 @@
 //! drawn in `src/ARCHITECTURE.md`; `tests/tidy.rs` holds the tree to it.
 
 pub mod base;
-pub mod ice;
-pub mod rtp;
 pub mod call;
 pub mod codec;
 pub mod dtls;
+pub mod ice;
 pub mod media;
+pub mod rtp;
 pub mod sdp;
