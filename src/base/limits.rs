@@ -90,6 +90,13 @@ pub const MEDIA_SESSIONS: usize = 20_000;
 /// Sources the guard remembers; the least recently seen go first.
 pub const GUARD_SOURCES: usize = 200_000;
 
+/// Sources with earned trust that the guard remembers, apart from strangers
+/// so that a flood of those cannot push them out.
+pub const GUARD_KNOWN_SOURCES: usize = 200_000;
+
+/// Users whose rates the guard remembers; the least recently seen go first.
+pub const GUARD_USERS: usize = 100_000;
+
 /// Bans held at once.
 pub const BANS: usize = 100_000;
 
