@@ -15,3 +15,4 @@ pub mod ice;
 pub mod media;
 pub mod rtp;
 pub mod sdp;
+pub mod sip;
