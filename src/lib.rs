@@ -11,8 +11,6 @@ pub mod rtp;
 pub mod call;
 pub mod codec;
 pub mod dtls;
-pub mod ice;
 pub mod media;
-pub mod rtp;
 pub mod sdp;
 pub mod sip;
