@@ -64,6 +64,12 @@ impl Packet {
         self.range.end = (self.range.start + len).min(self.buffer.len());
     }
 
+    /// Keeps only the bytes from `start` to `end`, counted in the datagram.
+    pub fn narrow(&mut self, start: usize, end: usize) {
+        let first = self.range.start;
+        self.range = (first + start).min(self.buffer.len())..(first + end).min(self.buffer.len());
+    }
+
     /// Where in the buffer the datagram lies.
     pub fn range(&self) -> Range<usize> {
         self.range.clone()

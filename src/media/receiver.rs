@@ -212,7 +212,8 @@ impl Receiver {
         let bursts = self.bursts.report(packet);
         // BurstR: mean burst length over 1/(1-p), that of random loss (G.107 §7.3).
         let packets = bursts.burst.as_secs_f64() / packet.as_secs_f64();
-        let burst_ratio = if bursts.bursts == 0 { 1.0 } else { (packets * bursts.burst_density * (1.0 - loss)).max(1.0) };
+        let burst_ratio =
+            if bursts.bursts == 0 { 1.0 } else { (packets * bursts.burst_density * (1.0 - loss)).max(1.0) };
         let delay_ms = self.remote.rtt_ms.map(|rtt| f64::from(rtt) / 2.0);
         let measured = Measured { codec, loss, burst_ratio, jitter_ms: f64::from(self.jitter_ms()), delay_ms };
         Some(quality::mos(quality::rating(&measured)) as f32)
