@@ -8,6 +8,9 @@
 
 pub mod digest;
 pub mod error;
+pub mod lead;
+pub mod locate;
 pub mod message;
+pub mod stream;
 
 pub use error::{ParseError, Refusal};
