@@ -6,11 +6,13 @@
 //! somebody is, the transaction machines repeat and match, and a dialog keeps
 //! what later requests need. Calls are not known here.
 
+pub mod config;
 pub mod digest;
 pub mod error;
 pub mod lead;
 pub mod locate;
 pub mod message;
 pub mod stream;
+pub mod transaction;
 
 pub use error::{ParseError, Refusal};
