@@ -7,6 +7,7 @@
 //! what later requests need. Calls are not known here.
 
 pub mod config;
+pub mod dialog;
 pub mod digest;
 pub mod error;
 pub mod lead;
