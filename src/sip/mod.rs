@@ -9,6 +9,7 @@
 pub mod config;
 pub mod dialog;
 pub mod digest;
+pub mod endpoint;
 pub mod error;
 pub mod lead;
 pub mod locate;
