@@ -19,12 +19,28 @@ macro_rules! names {
             Other(Text),
         }
 
+        /// Which name it is, in one byte: what a search through the fields compares.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub(super) enum Kind {
+            $($variant,)*
+            Other,
+        }
+
         impl HeaderName {
             /// The canonical spelling, or what was written.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $canonical,)*
                     Self::Other(name) => name,
+                }
+            }
+
+            /// A number of the variant; names of different ones differ.
+            pub(super) fn kind(&self) -> Kind {
+                match self {
+                    $(Self::$variant => Kind::$variant,)*
+                    Self::Other(_) => Kind::Other,
                 }
             }
 
@@ -160,11 +176,13 @@ impl HeaderName {
 
 /// Without case.
 impl PartialEq for HeaderName {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Other(a), Self::Other(b)) => a.eq_ignore_ascii_case(b),
-            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
-        }
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+            && match (self, other) {
+                (Self::Other(a), Self::Other(b)) => a.eq_ignore_ascii_case(b),
+                _ => true,
+            }
     }
 }
 

@@ -12,7 +12,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use super::headers::{Field, Headers, Value};
 use super::name::HeaderName;
-use super::scan::decimal;
+use super::scan::{TOKEN, decimal, is};
 use super::{Message, Method, Request, Response, Uri};
 use crate::base::limits;
 use crate::sip::error::ParseError;
@@ -101,16 +101,21 @@ fn read_fields(bytes: &[u8], from: usize, list: &mut Vec<Field>, salvage: bool) 
 
 /// One field; `first_end` is where its first line ends, `end` its last.
 fn field(bytes: &[u8], at: usize, first_end: usize, end: usize) -> Result<Field, ParseError> {
-    let colon = memchr(b':', &bytes[at..first_end]).ok_or(ParseError::new("header without a colon", at))?;
+    let line = &bytes[at..first_end];
+    let name_len = line.iter().position(|c| !is(*c, TOKEN)).unwrap_or(line.len());
     // RFC 3261 §25.1 HCOLON: blanks may stand before the colon, nothing else.
-    let mut name_end = at + colon;
-    while name_end > at && matches!(bytes[name_end - 1], b' ' | b'\t') {
-        name_end -= 1;
+    let mut colon = name_len;
+    while let Some(b' ' | b'\t') = line.get(colon) {
+        colon += 1;
     }
-    let name = HeaderName::parse(&bytes[at..name_end]).ok_or(ParseError::new("bad header name", at))?;
+    if line.get(colon) != Some(&b':') {
+        let what = if memchr(b':', line).is_some() { "bad header name" } else { "header without a colon" };
+        return Err(ParseError::new(what, at + colon));
+    }
+    let name = HeaderName::parse(&line[..name_len]).ok_or(ParseError::new("bad header name", at))?;
     let (mut from, mut to) = (at + colon + 1, end);
     if first_end < end {
-        return Ok(Field { name, value: Value::Own(unfold(&bytes[from..to])) });
+        return Ok(Field::new(name, Value::Own(unfold(&bytes[from..to]))));
     }
     while from < to && matches!(bytes[from], b' ' | b'\t') {
         from += 1;
@@ -119,7 +124,7 @@ fn field(bytes: &[u8], at: usize, first_end: usize, end: usize) -> Result<Field,
         to -= 1;
     }
     // A message is at most 65,535 bytes long.
-    Ok(Field { name, value: Value::Source(from as u32, to as u32) })
+    Ok(Field::new(name, Value::Source(from as u32, to as u32)))
 }
 
 /// RFC 3261 §7.3.1: a fold with the blanks around it is one blank.
