@@ -275,10 +275,9 @@ impl Endpoint {
     }
 }
 
-/// True if the To field certainly has a tag: a cheap look before a careful one.
+/// True if the To field has a tag.
 fn has_tag(response: &Response) -> bool {
-    let to = response.headers.get_bytes(&HeaderName::To).unwrap_or_default();
-    memchr::memmem::find(to, b"tag=").is_some() && response.to().is_ok_and(|to| to.tag().is_some())
+    response.headers.get_bytes(&HeaderName::To).and_then(lead::tag_of).is_some()
 }
 
 /// True for the methods that begin a server transaction by themselves.

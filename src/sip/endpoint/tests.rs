@@ -458,6 +458,12 @@ fn what_is_malformed_is_answered_where_it_can_be() {
     assert_eq!(world.receive(udp(), &scheme), ["send 416 Unsupported URI Scheme to 198.51.100.9:5070"]);
     assert!(world.endpoint.is_idle());
     assert_eq!((world.endpoint.counters().malformed, world.endpoint.counters().refused), (4, 1));
+    // A Via that cannot be read leads nowhere, but the packet came from somewhere.
+    let via = request("OPTIONS", "z9hG4bK1;;,;,,");
+    assert_eq!(
+        world.receive(udp(), &via),
+        ["send 400 Bad Via to 198.51.100.9:40000", "malformed Bad Via, answered true"]
+    );
 }
 
 #[test]
