@@ -106,7 +106,8 @@ impl Endpoint {
         self.table.handle_timeout(now.mono);
         self.drain(now, None);
         while let Some(connection) = self.stream_deadlines.pop(now.mono) {
-            let Some(stream) = self.streams.remove(&connection) else { continue };
+            let Some(stream) = self.streams.get_mut(&connection) else { continue };
+            stream.framer.stop();
             self.counters.streams_broken += 1;
             self.outputs.push_back(Output::CloseFlow { flow: stream.flow, why: "message not finished in time" });
         }

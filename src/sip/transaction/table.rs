@@ -180,9 +180,7 @@ impl Table {
         }
         // A connection opened for this request has a number by now.
         if client.flow.connection != flow.connection && client.flow.connection == ConnectionId(0) {
-            self.by_flow.remove(&(client.flow, key));
-            client.flow = flow;
-            self.by_flow.insert((flow, key));
+            self.move_client(key, flow);
         }
         self.step_client(now, key, |machine, out| match machine {
             ClientMachine::Invite(machine) => machine.on_response(response, out),
@@ -329,6 +327,21 @@ impl Table {
                     ClientMachine::NonInvite(machine) => machine.on_timer(timer, out),
                 });
             }
+        }
+    }
+
+    /// Client transactions that waited for a connection have it.
+    pub fn on_flow_opened(&mut self, asked: Flow, opened: Flow) {
+        if asked.connection == ConnectionId(0) && asked.transport.is_reliable() {
+            self.keys_on(asked).into_iter().for_each(|key| self.move_client(key, opened));
+        }
+    }
+
+    fn move_client(&mut self, key: TransactionKey, flow: Flow) {
+        if let Some(client) = self.clients.get_mut(&key) {
+            self.by_flow.remove(&(client.flow, key));
+            client.flow = flow;
+            self.by_flow.insert((flow, key));
         }
     }
 
