@@ -10,7 +10,7 @@ use super::plan::Service;
 use super::transcode::Tuning;
 use crate::base::{Codec, Instant, Now};
 use crate::codec::Encoder;
-use crate::codec::g711::{self, Law};
+use crate::codec::g711::Law;
 use crate::codec::tone::Sine;
 
 /// Rate of the samples that services make.
@@ -110,9 +110,8 @@ impl Running {
             Service::Hello => {
                 let start = (self.made as usize).min(HELLO.len());
                 let part = &HELLO[start..(start + pcm.len()).min(HELLO.len())];
-                for (sample, byte) in pcm.iter_mut().zip(part) {
-                    *sample = Law::Mu.expand(*byte);
-                }
+                // The last frame of the announcement may be shorter than the frame; the rest is silence.
+                let _ = Law::Mu.decode(part, pcm);
             }
             Service::Echo => {}
         }
@@ -136,7 +135,9 @@ mod tests {
                 running.frame(now, Codec::Pcmu, 20, &Tuning::default(), &mut out).expect("a frame is due");
             assert_eq!((len, time), (160, n * 160));
             assert!(running.frame(now, Codec::Pcmu, 20, &Tuning::default(), &mut out).is_none());
-            heard.extend(out[..len].iter().map(|b| Law::Mu.expand(*b)));
+            let mut pcm = [0; 160];
+            Law::Mu.decode(&out[..len], &mut pcm).expect("a frame");
+            heard.extend(pcm);
             now = now.after(Duration::from_millis(20));
         }
         assert!(share_at(&heard, PCM_HZ, 1000.0) > 0.99);

@@ -60,7 +60,7 @@ pub struct Transcoder {
     frame: usize,
     pcm: Box<[i16; WAITING]>,
     waiting: usize,
-    /// Input time of the sample that comes next, in samples.
+    /// Input time of the sample that comes next, in the input's clock.
     expected: Option<u32>,
     /// Output time of the first sample waiting, in samples.
     time: u32,
@@ -101,17 +101,15 @@ impl Transcoder {
     /// payload with its time in the output codec's clock. Returns false if the
     /// payload was late or could not be decoded (it is concealed then).
     pub fn feed(&mut self, timestamp: u32, payload: &[u8], mut each: impl FnMut(&[u8], u32)) -> bool {
-        let at = timestamp / (self.from.clock_hz() / PCM_HZ);
-        let span = (u64::from(u32::MAX) + 1) / u64::from(self.from.clock_hz() / PCM_HZ);
+        let scale = self.from.clock_hz() / PCM_HZ;
         match self.expected {
-            None => self.time = at,
+            None => self.time = timestamp / scale,
             Some(expected) => {
-                // Samples count modulo the input clock's range.
-                let ahead = (u64::from(at) + span - u64::from(expected)) % span;
-                if ahead > span / 2 {
+                let ahead = timestamp.wrapping_sub(expected);
+                if ahead > u32::MAX / 2 {
                     return false;
                 }
-                self.bridge(ahead as usize, payload, &mut each);
+                self.bridge((ahead / scale) as usize, payload, &mut each);
             }
         }
         let room = &mut self.pcm[self.waiting..];
@@ -127,7 +125,7 @@ impl Transcoder {
             }
         };
         self.waiting += samples;
-        self.expected = Some(((u64::from(at) + samples as u64) % span) as u32);
+        self.expected = Some(timestamp.wrapping_add(samples as u32 * scale));
         self.drain(&mut each);
         good
     }
