@@ -42,6 +42,24 @@ pub const SDP_FORMATS: usize = 64;
 /// Most candidates kept for one media line.
 pub const SDP_CANDIDATES: usize = 64;
 
+/// Bindings of one user that are called at the same time; more are old
+/// registrations of devices that are gone.
+pub const FORKS_PER_TARGET: usize = 5;
+
+/// Early dialogs kept for one attempt: downstream forks that have rung.
+pub const EARLY_DIALOGS: usize = 8;
+
+/// Client transactions that outlive their call: cancelled branches and BYEs.
+pub const LEFTOVERS: usize = 200_000;
+
+/// Longest user part, display name or header value that crosses from one leg
+/// to the other, bytes.
+pub const CROSSING_VALUE_BYTES: usize = 1024;
+
+/// Own Via headers a request may carry before it is a loop: a call may come
+/// back once or twice on purpose (a PBX that forwards).
+pub const OWN_VIAS: usize = 3;
+
 /// Longest UDP media packet handled, bytes: an Ethernet jumbo-free MTU with room.
 pub const MEDIA_PACKET_BYTES: usize = 2048;
 
