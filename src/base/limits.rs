@@ -46,11 +46,11 @@ pub const SDP_CANDIDATES: usize = 64;
 /// registrations of devices that are gone.
 pub const FORKS_PER_TARGET: usize = 5;
 
+/// Most attempts of one call: every target with some addresses.
+pub const ATTEMPTS_PER_CALL: usize = 30;
+
 /// Early dialogs kept for one attempt: downstream forks that have rung.
 pub const EARLY_DIALOGS: usize = 8;
-
-/// Client transactions that outlive their call: cancelled branches and BYEs.
-pub const LEFTOVERS: usize = 200_000;
 
 /// Longest user part, display name or header value that crosses from one leg
 /// to the other, bytes.

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use super::cause::{Cause, Initiator};
 use super::leg::{Attempt, Party, Side, Target};
-use super::wire;
 use crate::base::{CallId, Flow, Leg, MediaId, Now, RealmId, ShardId, TrunkId};
 use crate::media::plan::Service;
 use crate::sdp::LegKind;
@@ -36,15 +35,15 @@ pub struct Call {
     pub a: Party,
     /// The A leg's INVITE, until its final answer.
     pub invite: Option<Invite>,
-    /// Targets not tried yet.
-    pub targets: VecDeque<Target>,
+    /// Targets not tried yet; those of one wave are tried at the same time.
+    pub targets: VecDeque<Vec<Target>>,
     /// Attempts under way.
     pub attempts: Vec<Attempt>,
     /// Number of attempts so far.
     pub tried: u8,
     /// The best failure so far (RFC 3261 §16.7 step 6).
     pub best: Option<Failure>,
-    /// The attempt that answered.
+    /// The number of the attempt that answered.
     pub winner: Option<u8>,
     /// The B leg, once it answered; a service has none.
     pub b: Option<Party>,
@@ -56,10 +55,12 @@ pub struct Call {
     pub media: Option<Session>,
     /// Ports taken, to be given back at the end.
     pub ports: Vec<Port>,
-    /// What `guard` counts this call under, given back at the end.
-    pub admitted: Vec<TrunkId>,
+    /// Attempts that `guard` counts against a trunk, given back when they end.
+    pub admitted: Vec<(TrunkId, u8)>,
     /// True once the final event is out.
     pub ended: bool,
+    /// True once nothing is held any more and the call can be forgotten.
+    pub done: bool,
 }
 
 impl Call {
@@ -120,7 +121,6 @@ pub struct Invite {
     /// Its transaction.
     pub key: ServerKey,
     /// The request: its Vias and addresses go into every response.
-    #[serde(with = "wire::request")]
     pub request: Request,
     /// True once a session description went to the caller: it may not change
     /// until the 2xx (RFC 3261 §13.2.1).
@@ -171,6 +171,8 @@ pub struct Session {
     pub id: MediaId,
     /// The shard that owns it.
     pub shard: ShardId,
+    /// True once it is open.
+    pub open: bool,
     /// True after the order to close it.
     pub closing: bool,
 }

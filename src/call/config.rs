@@ -6,12 +6,14 @@
 //! prove who he is. Matching rules are `route`'s, limits are `guard`'s, ports
 //! are `media::ports`'.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::base::net::Prefix;
 use crate::base::redact::Secret;
 use crate::base::{Codec, EngineId, RealmId, Transport, TrunkId};
 use crate::media::plan::Fingerprint;
+use crate::sip::digest::Login;
 use crate::sip::message::Uri;
 
 /// All that [`Calls::new`](super::Calls::new) needs.
@@ -40,6 +42,12 @@ impl Config {
     /// The trunk, if the number is one.
     pub fn trunk(&self, id: TrunkId) -> Option<&Trunk> {
         self.trunks.get(usize::from(id.0))
+    }
+
+    /// The trunk that owns a source address in a realm.
+    pub fn trunk_of(&self, realm: RealmId, source: IpAddr) -> Option<TrunkId> {
+        let owns = |t: &Trunk| t.realm == realm && t.peers.iter().any(|p| p.contains(source));
+        self.trunks.iter().position(owns).map(|at| TrunkId(at as u16))
     }
 
     /// True if this address is one of our own listeners.
@@ -128,8 +136,16 @@ pub struct Trunk {
     pub codecs: Vec<Codec>,
     /// What its challenges are answered with; to nobody else's.
     pub credentials: Option<Credentials>,
-    /// True if the calls it sends are admitted by its source address alone.
-    pub trusted: bool,
+    /// Addresses its calls come from; they prove who it is.
+    pub peers: Vec<Prefix>,
+}
+
+impl Trunk {
+    /// What its challenges are answered with.
+    pub fn login(&self) -> Option<Login> {
+        let credentials = self.credentials.as_ref()?;
+        Some(Login { username: credentials.user.clone(), password: credentials.password.clone(), realm: None })
+    }
 }
 
 /// User and password for a trunk.

@@ -10,12 +10,11 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::event::TargetName;
-use super::wire;
 use crate::base::{Codec, Flow, Instant, Leg, RealmId, TrunkId};
-use crate::media::plan::Direction;
+use crate::media::plan::{Direction, Service};
 use crate::sdp;
-use crate::sip::dialog::Dialog;
-use crate::sip::dialog::accept::Repeat2xx;
+use crate::sip::dialog::{Dialog, Repeat2xx, SentAck};
+use crate::sip::locate::Locate;
 use crate::sip::message::{Request, Uri};
 use crate::sip::transaction::{ClientKey, ServerKey};
 
@@ -24,8 +23,6 @@ use crate::sip::transaction::{ClientKey, ServerKey};
 pub struct Party {
     /// Its dialog.
     pub dialog: Dialog,
-    /// Where its requests go.
-    pub flow: Flow,
     /// Its media; `None` before there is any.
     pub side: Option<Side>,
     /// Who it is, if it is one of our users: finds its next flow.
@@ -39,21 +36,22 @@ pub struct Party {
     /// A 2xx of ours that is repeated until its ACK.
     pub accepted: Option<Accepted>,
     /// The last ACK we sent, for a 2xx that comes again.
-    pub acked: Option<Acked>,
+    pub acked: Option<SentAck>,
+    /// The `+sip.instance` of its binding: tells its next flow from another device's.
+    pub instance: Option<String>,
     /// Since when its connection is gone.
     pub lost: Option<Instant>,
     /// True while the peer holds the call.
     pub holds: bool,
-    /// True once the peer can be sent BYE: its dialog is confirmed, or early and ours to end.
-    pub confirmed: bool,
+    /// A BYE that may not go out before the ACK (RFC 3261 §15).
+    pub bye_owed: Option<Request>,
 }
 
 impl Party {
     /// A party at the beginning of its dialog.
-    pub fn new(dialog: Dialog, flow: Flow) -> Self {
+    pub fn new(dialog: Dialog) -> Self {
         Self {
             dialog,
-            flow,
             side: None,
             user: None,
             trunk: None,
@@ -63,7 +61,8 @@ impl Party {
             acked: None,
             lost: None,
             holds: false,
-            confirmed: false,
+            instance: None,
+            bye_owed: None,
         }
     }
 }
@@ -74,7 +73,6 @@ pub struct Asking {
     /// Its transaction.
     pub key: ServerKey,
     /// The re-INVITE or UPDATE.
-    #[serde(with = "wire::request")]
     pub request: Request,
     /// What it asks of our side, once the other side agrees.
     pub judged: Box<sdp::Remote>,
@@ -88,7 +86,6 @@ pub struct Asked {
     /// Its transaction, once it is sent.
     pub key: Option<ClientKey>,
     /// The re-INVITE, for its ACK and for an answer to a challenge.
-    #[serde(with = "wire::request")]
     pub request: Request,
     /// The side as it will be.
     pub next: Box<Side>,
@@ -109,16 +106,6 @@ pub struct Accepted {
     pub key: ServerKey,
     /// True if our 2xx made the offer and the ACK has to answer it (RFC 3261 §13.2.1).
     pub late_offer: bool,
-}
-
-/// An ACK to a 2xx.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Acked {
-    /// Its CSeq.
-    pub cseq: u32,
-    /// The ACK.
-    #[serde(with = "wire::request")]
-    pub ack: Request,
 }
 
 /// The media description of one side.
@@ -169,7 +156,9 @@ pub enum Hop {
     /// Addresses still to be tried, in order.
     Addresses(Vec<Flow>),
     /// A name to be located first (RFC 3263).
-    Locate(Uri),
+    Locate(Box<Locate>),
+    /// A service inside the SBC.
+    Service(Service),
 }
 
 /// One try of one target.
@@ -182,10 +171,11 @@ pub struct Attempt {
     /// The flow in use.
     pub flow: Option<Flow>,
     /// Its INVITE, once it is written.
-    #[serde(with = "wire::maybe_request")]
     pub invite: Option<Request>,
     /// Its transaction, once it is sent.
     pub key: Option<ClientKey>,
+    /// Our tag in its dialogs.
+    pub tag: String,
     /// Our side as offered to it.
     pub side: Option<Side>,
     /// The early dialogs by the peer's tag, oldest first.
