@@ -30,6 +30,10 @@ pub const BINDINGS: usize = 1_000_000;
 /// Most targets tried for one call.
 pub const TARGETS_PER_CALL: usize = 10;
 
+/// Nonces whose use counts an engine remembers; only those that proved a
+/// password are held, and when they are used up the oldest become stale.
+pub const DIGEST_NONCES: usize = 100_000;
+
 /// Most media lines in an SDP that we read; 2,000 of them are an attack.
 pub const SDP_MEDIA: usize = 32;
 

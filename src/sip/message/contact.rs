@@ -2,6 +2,8 @@
 //!
 //! RFC 3261 §20.10 and §10.2; RFC 5626 §4.1 for the instance.
 
+use std::borrow::Cow;
+
 use super::name_addr::NameAddr;
 use super::scan::{decimal, elements};
 use crate::sip::error::ParseError;
@@ -30,11 +32,11 @@ impl Contacts {
     }
 
     /// Reads every Contact value of a message.
-    pub(super) fn parse<'a>(values: impl Iterator<Item = &'a str>) -> Result<Self, ParseError> {
+    pub(super) fn parse<'a>(values: impl Iterator<Item = Cow<'a, str>>) -> Result<Self, ParseError> {
         let mut list = Vec::new();
         let mut star = false;
         for value in values {
-            for one in elements(value) {
+            for one in elements(&value) {
                 if one == "*" && !star && list.is_empty() {
                     star = true;
                 } else if star {
@@ -98,7 +100,7 @@ mod tests {
     use super::*;
 
     fn read(s: &str) -> Result<Contacts, ParseError> {
-        Contacts::parse([s].into_iter())
+        Contacts::parse([s.into()].into_iter())
     }
 
     #[test]

@@ -73,17 +73,24 @@ pub(super) fn scan_host(s: &str) -> Result<(Host, &str), ParseError> {
         return Ok((Host::V6(ip), &inner[end + 1..]));
     }
     let end = s.bytes().position(|c| !scan::is(c, HOST)).unwrap_or(s.len());
-    let host = name_or_v4(&s[..end]).ok_or_else(bad)?;
+    let host = host_text(&s[..end]).ok_or_else(bad)?;
     Ok((host, &s[end..]))
 }
 
 fn name_or_v4(s: &str) -> Option<Host> {
-    if s.starts_with(|c: char| c.is_ascii_digit())
-        && let Ok(ip) = s.parse()
-    {
-        return Some(Host::V4(ip));
+    if !scan::all(s, HOST) {
+        return None;
     }
-    (scan::all(s, HOST) && !s.starts_with(['-', '.'])).then(|| Host::Name(s.into()))
+    host_text(s)
+}
+
+/// A name or an IPv4 address, whose characters have been looked at.
+fn host_text(s: &str) -> Option<Host> {
+    match s.as_bytes().first()? {
+        b'0'..=b'9' => Some(s.parse().map_or_else(|_| Host::Name(s.into()), Host::V4)),
+        b'-' | b'.' => None,
+        _ => Some(Host::Name(s.into())),
+    }
 }
 
 /// RFC 5118 §4.10: `2001:db8:::192.0.2.1` follows from a bug of RFC 3261's

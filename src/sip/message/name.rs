@@ -19,12 +19,28 @@ macro_rules! names {
             Other(Text),
         }
 
+        /// Which name it is, in one byte: what a search through the fields compares.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub(super) enum Kind {
+            $($variant,)*
+            Other,
+        }
+
         impl HeaderName {
             /// The canonical spelling, or what was written.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $canonical,)*
                     Self::Other(name) => name,
+                }
+            }
+
+            /// A number of the variant; names of different ones differ.
+            pub(super) fn kind(&self) -> Kind {
+                match self {
+                    $(Self::$variant => Kind::$variant,)*
+                    Self::Other(_) => Kind::Other,
                 }
             }
 
@@ -142,6 +158,23 @@ impl HeaderName {
     }
 
     fn lookup(bytes: &[u8]) -> Option<Self> {
+        // In most messages these are most of the fields, spelled like this.
+        match bytes {
+            b"Via" => return Some(Self::Via),
+            b"To" => return Some(Self::To),
+            b"From" => return Some(Self::From),
+            b"CSeq" => return Some(Self::CSeq),
+            b"Allow" => return Some(Self::Allow),
+            b"Call-ID" => return Some(Self::CallId),
+            b"Contact" => return Some(Self::Contact),
+            b"Supported" => return Some(Self::Supported),
+            b"User-Agent" => return Some(Self::UserAgent),
+            b"Max-Forwards" => return Some(Self::MaxForwards),
+            b"Content-Type" => return Some(Self::ContentType),
+            b"Record-Route" => return Some(Self::RecordRoute),
+            b"Content-Length" => return Some(Self::ContentLength),
+            _ => {}
+        }
         let mut lower = [0; LONGEST];
         let lower = lower.get_mut(..bytes.len())?;
         lower.copy_from_slice(bytes);
@@ -160,11 +193,13 @@ impl HeaderName {
 
 /// Without case.
 impl PartialEq for HeaderName {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Other(a), Self::Other(b)) => a.eq_ignore_ascii_case(b),
-            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
-        }
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+            && match (self, other) {
+                (Self::Other(a), Self::Other(b)) => a.eq_ignore_ascii_case(b),
+                _ => true,
+            }
     }
 }
 

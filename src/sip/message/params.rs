@@ -106,25 +106,36 @@ impl Params {
 
     /// Reads the parameters of a URI, the text after the first `;`.
     pub(super) fn parse_uri(s: &str) -> Result<Self, ParseError> {
+        let bytes = s.as_bytes();
+        let run = |from: usize, fine: fn(u8) -> bool| {
+            bytes[from..].iter().position(|c| !fine(*c)).map_or(bytes.len(), |n| from + n)
+        };
         let mut params = Self::new();
-        for part in s.split(';') {
-            let (name, value) = match part.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
-                None => (part, None),
-            };
-            // RFC 3261 §19.1.1: visible characters; `=` in a value is met in the wild.
-            let fine = scan::all(name, scan::PARAM) && value.is_none_or(uri_value);
-            if !fine {
-                return Err(ParseError::new("bad URI parameter", 0));
+        let mut at = 0;
+        loop {
+            let name = at..run(at, |c| scan::is(c, scan::PARAM));
+            at = name.end;
+            let mut value = None;
+            if bytes.get(at) == Some(&b'=') {
+                let range = at + 1..run(at + 1, uri_value);
+                at = range.end;
+                value = Some(range);
             }
-            params.add(Param { name: name.into(), value: value.map(Text::from) });
+            let end = bytes.get(at);
+            if name.is_empty() || value.as_ref().is_some_and(|v| v.is_empty()) || end.is_some_and(|c| *c != b';') {
+                return Err(ParseError::new("bad URI parameter", at));
+            }
+            params.add(Param { name: s[name].into(), value: value.map(|v| s[v].into()) });
+            if end.is_none() {
+                return Ok(params);
+            }
+            at += 1;
         }
-        Ok(params)
     }
 
     fn add(&mut self, param: Param) {
         if self.0.is_empty() {
-            self.0.reserve(4);
+            self.0 = Vec::with_capacity(4);
         }
         self.0.push(param);
     }
@@ -179,8 +190,9 @@ fn plain(c: u8) -> bool {
     c > b' ' && c != 0x7f && !matches!(c, b';' | b',' | b'"' | b'<' | b'>' | b'\\')
 }
 
-fn uri_value(value: &str) -> bool {
-    !value.is_empty() && value.bytes().all(|c| scan::is(c, scan::PARAM) || c == b'=' || c == b'"' || c >= 0x80)
+/// RFC 3261 §19.1.1; `=`, quotes and UTF-8 in a value are met in the wild.
+fn uri_value(c: u8) -> bool {
+    scan::is(c, scan::PARAM) || matches!(c, b'=' | b'"') || c >= 0x80
 }
 
 /// The value if it is well-formed as it is, else quoted.

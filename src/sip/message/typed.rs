@@ -9,7 +9,7 @@ use super::contact::{Contacts, seconds};
 use super::content::MediaType;
 use super::cseq::{CSeq, RAck};
 use super::event::{Event, SubscriptionState};
-use super::headers::Headers;
+use super::headers::{Headers, lossy};
 use super::name::HeaderName;
 use super::name_addr::NameAddr;
 use super::reason::{Reason, RetryAfter, Warning};
@@ -78,8 +78,7 @@ impl Headers {
     /// # Errors
     /// If one is malformed.
     pub fn contacts(&self) -> Result<Contacts, ParseError> {
-        let texts: Vec<_> = self.all_bytes(&HeaderName::Contact).map(String::from_utf8_lossy).collect();
-        Contacts::parse(texts.iter().map(|t| &**t))
+        Contacts::parse(self.all_bytes(&HeaderName::Contact).map(lossy))
     }
 
     /// Max-Forwards, `None` if it is missing.
@@ -245,7 +244,7 @@ impl Headers {
     fn each<T>(&self, name: &HeaderName, parse: impl Fn(&str) -> Result<T, ParseError>) -> Result<Vec<T>, ParseError> {
         let mut list = Vec::new();
         for value in self.all_bytes(name) {
-            let text = String::from_utf8_lossy(value);
+            let text = lossy(value);
             for one in elements(&text).filter(|v| !v.is_empty()) {
                 list.push(parse(one)?);
             }

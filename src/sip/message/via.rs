@@ -89,9 +89,10 @@ impl Via {
         scan.blanks();
         let name = scan.token("bad Via protocol")?;
         let slash = scan.take(b'/');
-        let version = scan.token("bad Via version")?;
-        if !(name.eq_ignore_ascii_case("SIP") && slash && version == "2.0" && scan.take(b'/')) {
-            return Err(scan.fail("Via is not SIP/2.0"));
+        // Any version: a request of another one is answered 505 by way of this Via.
+        scan.token("bad Via version")?;
+        if !(name.eq_ignore_ascii_case("SIP") && slash && scan.take(b'/')) {
+            return Err(scan.fail("Via is not SIP"));
         }
         let transport = scan.token("bad Via transport")?;
         if !matches!(scan.peek(), Some(b' ' | b'\t')) {
@@ -171,7 +172,6 @@ mod tests {
             "",
             "SIP/2.0/UDP",
             "SIP/2.0/UDP ",
-            "SIP/3.0/UDP h",
             "HTTP/2.0/UDP h",
             "SIP/2.0/UDPh",
             "SIP/2.0/UDP h;;",
