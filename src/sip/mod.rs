@@ -6,8 +6,15 @@
 //! somebody is, the transaction machines repeat and match, and a dialog keeps
 //! what later requests need. Calls are not known here.
 
+pub mod config;
+pub mod dialog;
 pub mod digest;
+pub mod endpoint;
 pub mod error;
+pub mod lead;
+pub mod locate;
 pub mod message;
+pub mod stream;
+pub mod transaction;
 
 pub use error::{ParseError, Refusal};
