@@ -135,12 +135,7 @@ pub fn connect(
 }
 
 /// Our offer to a caller that made none (RFC 3261 §13.2.1).
-fn offer_caller(
-    call: &mut Call,
-    step: &Step<'_, '_>,
-    other: Option<crate::base::Codec>,
-    direction: sdp::Direction,
-) {
+fn offer_caller(call: &mut Call, step: &Step<'_, '_>, other: Option<crate::base::Codec>, direction: sdp::Direction) {
     let Some(side) = call.a.side.as_mut() else { return };
     let Some(realm) = step.config.realm(side.realm) else { return };
     let first: Vec<_> = other.into_iter().collect();

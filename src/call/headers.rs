@@ -224,7 +224,8 @@ mod tests {
 
     #[test]
     fn causes_cross_and_words_do_not() {
-        let bye = request("Reason: SIP;cause=600;text=\"at host7.inside.example\", Q.850;cause=17;text=\"x\", X;cause=1\r\n");
+        let bye =
+            request("Reason: SIP;cause=600;text=\"at host7.inside.example\", Q.850;cause=17;text=\"x\", X;cause=1\r\n");
         let text: Vec<String> = crossing_reasons(&bye).iter().map(ToString::to_string).collect();
         assert_eq!(text, ["SIP;cause=600;text=\"Busy Everywhere\"", "Q.850;cause=17"]);
     }

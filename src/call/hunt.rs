@@ -168,7 +168,18 @@ fn start(call: &mut Call, step: &mut Step<'_, '_>, number: u8, flow: Flow) {
     let from = target.from.clone();
     let to = target.to.clone();
     let name = target.name.clone();
-    step.event(call.id, EventKind::AttemptStarted { attempt: number, target: name, realm: flow.realm, flow: Some(flow), from, to, call_id });
+    step.event(
+        call.id,
+        EventKind::AttemptStarted {
+            attempt: number,
+            target: name,
+            realm: flow.realm,
+            flow: Some(flow),
+            from,
+            to,
+            call_id,
+        },
+    );
     if call.attempts.len() == 1 && step.desk.due.at(&(call.id, Wait::Answer)).is_none() {
         step.wait(call.id, Wait::Answer, step.now.mono + config.timing.no_answer);
     }
@@ -197,7 +208,9 @@ pub fn on_failure(call: &mut Call, step: &mut Step<'_, '_>, number: u8, response
 /// The transaction of an attempt failed.
 pub fn on_transaction_failed(call: &mut Call, step: &mut Step<'_, '_>, number: u8, why: FailReason) {
     let failure = match why {
-        FailReason::Timeout => Failure::new(408, Internal::TargetTimeout, Initiator::Timer, "the target did not answer"),
+        FailReason::Timeout => {
+            Failure::new(408, Internal::TargetTimeout, Initiator::Timer, "the target did not answer")
+        }
         FailReason::TransportError => {
             Failure::new(502, Internal::TransportError, Initiator::Sbc, "the target could not be reached")
         }
@@ -300,7 +313,9 @@ pub fn abandon_all(call: &mut Call, step: &mut Step<'_, '_>, why: &str) {
 /// Cancels an attempt's INVITE; what still comes for it is looked after apart
 /// from the call (RFC 3261 §9.1: a 2xx may cross the CANCEL).
 pub fn cancel(attempt: &mut Attempt, step: &mut Step<'_, '_>) {
-    let (Some(key), Some(invite), Some(flow)) = (attempt.key.take(), attempt.invite.take(), attempt.flow) else { return };
+    let (Some(key), Some(invite), Some(flow)) = (attempt.key.take(), attempt.invite.take(), attempt.flow) else {
+        return;
+    };
     step.desk.clients.insert(key, Use::Settled { invite: Box::new(invite), flow, acked: Vec::new() });
     step.desk.out.push_back(Output::Cancel { key });
 }
@@ -402,7 +417,7 @@ fn outward(status: u16) -> u16 {
         402..=404 | 408 | 410 | 480 | 482..=486 | 488 | 500..=502 | 504 | 580 | 600..=699 => status,
         300..=399 | 430 | 487 => 480,
         401 | 407 => 403,
-        415 | 606 => 488,
+        415 => 488,
         _ => 500,
     }
 }

@@ -81,7 +81,9 @@ fn digit(text: &str) -> Option<char> {
     match (chars.next().map(|c| c.to_ascii_uppercase()), chars.next()) {
         (Some(c @ ('0'..='9' | '*' | '#' | 'A'..='D')), None) => Some(c),
         // Some phones send the event number of RFC 4733 §3.2.
-        (Some('1'), Some(second @ '0'..='5')) if chars.next().is_none() => "*#ABCD".chars().nth(second as usize - '0' as usize),
+        (Some('1'), Some(second @ '0'..='5')) if chars.next().is_none() => {
+            "*#ABCD".chars().nth(second as usize - '0' as usize)
+        }
         _ => None,
     }
 }

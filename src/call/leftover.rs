@@ -73,14 +73,16 @@ pub fn forget_later(step: &mut Step<'_, '_>, key: ClientKey) {
 /// Ends a dialog with a BYE that no call waits for.
 pub fn bye(step: &mut Step<'_, '_>, party: &mut Party, reasons: Vec<Reason>) {
     let request = bye_request(step, party, &reasons);
-    let used = Use::Bye { request: Box::new(request.clone()), flow: party.dialog.flow, trunk: party.trunk, authorised: false };
+    let used =
+        Use::Bye { request: Box::new(request.clone()), flow: party.dialog.flow, trunk: party.trunk, authorised: false };
     step.send(party.dialog.flow, request, used);
 }
 
 /// Sends a BYE that had to wait for its ACK.
 pub fn send_bye(step: &mut Step<'_, '_>, call: &Call, leg: Leg, request: Request) {
     let Some(party) = call.party(leg) else { return };
-    let used = Use::Bye { request: Box::new(request.clone()), flow: party.dialog.flow, trunk: party.trunk, authorised: false };
+    let used =
+        Use::Bye { request: Box::new(request.clone()), flow: party.dialog.flow, trunk: party.trunk, authorised: false };
     step.send(party.dialog.flow, request, used);
 }
 

@@ -128,7 +128,13 @@ pub fn write_offer(side: &mut Side, codecs: &[Codec], direction: sdp::Direction,
 
 /// Writes our answer on a side to the offer kept in it: `codec` and the
 /// telephone-events that were offered.
-pub fn write_answer(side: &mut Side, judged: Remote, codec: Codec, wish: sdp::Direction, ptime_ms: u16) -> Option<Session> {
+pub fn write_answer(
+    side: &mut Side,
+    judged: Remote,
+    codec: Codec,
+    wish: sdp::Direction,
+    ptime_ms: u16,
+) -> Option<Session> {
     let offer = side.offer.take()?;
     side.local.direction = wish;
     if side.sent.is_some() {

@@ -39,10 +39,9 @@ fn locating(step: &mut Step<'_, '_>, trunk: TrunkId, locate: Locate) {
         }
         Locating::Found(found) => {
             let found: Vec<_> = found.iter().map(|t| (t.transport, t.address)).collect();
-            step.desk.out.push_back(Output::TrunkAddresses {
-                trunk,
-                addresses: found.iter().map(|(_, at)| at.ip()).collect(),
-            });
+            step.desk
+                .out
+                .push_back(Output::TrunkAddresses { trunk, addresses: found.iter().map(|(_, at)| at.ip()).collect() });
             let realm = step.config.trunk(trunk).map(|t| t.realm).unwrap_or_default();
             let flow = found.iter().find_map(|(transport, at)| {
                 let listener = step.config.realm(realm)?.listener(*transport)?;

@@ -167,7 +167,8 @@ fn no_extension(request: &Request) -> Result<(), Refused> {
         return Ok(());
     }
     let list = headers::bounded(&unknown.join(", "));
-    Err(Refused::new(420, Internal::BadRequest, format!("extension required: {list}")).with(HeaderName::Unsupported, list))
+    Err(Refused::new(420, Internal::BadRequest, format!("extension required: {list}"))
+        .with(HeaderName::Unsupported, list))
 }
 
 /// RFC 3261 §16.3 step 4 for a B2BUA. Our Vias do not survive a hop through
@@ -351,8 +352,8 @@ const MAX_FORWARDS: u8 = 70;
 pub fn trunk_of(target: &Target) -> Option<TrunkId> {
     match target.name {
         super::event::TargetName::Trunk(trunk) => Some(trunk),
-        super::event::TargetName::User(_)
-        | super::event::TargetName::Service(_)
-        | super::event::TargetName::Uri(_) => None,
+        super::event::TargetName::User(_) | super::event::TargetName::Service(_) | super::event::TargetName::Uri(_) => {
+            None
+        }
     }
 }

@@ -176,7 +176,14 @@ impl Calls {
     }
 
     /// A user is registered on a flow: calls that wait for him go on there.
-    pub fn handle_registered(&mut self, now: Now, around: &mut Around<'_>, user: &str, instance: Option<&str>, flow: Flow) {
+    pub fn handle_registered(
+        &mut self,
+        now: Now,
+        around: &mut Around<'_>,
+        user: &str,
+        instance: Option<&str>,
+        flow: Flow,
+    ) {
         let waiting: Vec<_> = self.desk.lost.get(user).into_iter().flatten().copied().collect();
         for (id, leg) in waiting {
             self.with(now, around, id, |call, step| teardown::on_flow_back(call, step, leg, instance, flow));
@@ -223,12 +230,10 @@ impl Calls {
     pub fn sent(&mut self, token: Token, key: ClientKey) {
         let Some(used) = self.desk.sending.remove(&token) else { return };
         match &used {
-            Use::Attempt { call, number } => {
-                match self.table.get_mut(call).and_then(|c| c.attempt_mut(*number)) {
-                    Some(attempt) => attempt.key = Some(key),
-                    None => return,
-                }
-            }
+            Use::Attempt { call, number } => match self.table.get_mut(call).and_then(|c| c.attempt_mut(*number)) {
+                Some(attempt) => attempt.key = Some(key),
+                None => return,
+            },
             Use::Asked { call, leg } => {
                 match self.table.get_mut(call).and_then(|c| c.party_mut(*leg)).and_then(|p| p.asked.as_mut()) {
                     Some(asked) => asked.key = Some(key),
@@ -281,9 +286,9 @@ impl Calls {
         if let Some(id) = self.desk.sessions.get(name).and_then(|list| list.last()) {
             return self.table.get(id);
         }
-        self.table.values().find(|c| {
-            c.caller.call_id_header == name || c.b.as_ref().is_some_and(|b| *b.dialog.id.call_id == *name)
-        })
+        self.table
+            .values()
+            .find(|c| c.caller.call_id_header == name || c.b.as_ref().is_some_and(|b| *b.dialog.id.call_id == *name))
     }
 
     /// Number of calls.
@@ -320,7 +325,11 @@ impl Calls {
         &self.config
     }
 
-    fn step<'a, 'b>(&'a mut self, now: Now, around: &'a mut Around<'b>) -> (&'a mut BTreeMap<CallId, Call>, Step<'a, 'b>) {
+    fn step<'a, 'b>(
+        &'a mut self,
+        now: Now,
+        around: &'a mut Around<'b>,
+    ) -> (&'a mut BTreeMap<CallId, Call>, Step<'a, 'b>) {
         (&mut self.table, Step { now, config: &self.config, desk: &mut self.desk, around })
     }
 
@@ -345,12 +354,13 @@ impl Calls {
 fn same_dialog(call: &Call, part: Part, request: &Request) -> bool {
     let theirs = request.from().ok().and_then(|f| f.tag().map(str::to_owned)).unwrap_or_default();
     match part {
-        Part::Leg(leg) => call.party(leg).is_some_and(|p| {
-            *p.dialog.id.call_id == *request.call_id() && *p.dialog.id.remote_tag == *theirs
-        }),
-        Part::Attempt(number) => call.attempts.iter().any(|a| {
-            a.number == number && a.invite.as_ref().is_some_and(|i| i.call_id() == request.call_id())
-        }),
+        Part::Leg(leg) => call
+            .party(leg)
+            .is_some_and(|p| *p.dialog.id.call_id == *request.call_id() && *p.dialog.id.remote_tag == *theirs),
+        Part::Attempt(number) => call
+            .attempts
+            .iter()
+            .any(|a| a.number == number && a.invite.as_ref().is_some_and(|i| i.call_id() == request.call_id())),
     }
 }
 

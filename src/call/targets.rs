@@ -102,9 +102,9 @@ fn to_user(step: &Step<'_, '_>, choice: &Choice) -> Result<Vec<Target>, Refused>
             Refused::new(404, Internal::UserOffline, "there is no such user")
         });
     }
-    let one = |b: &super::register::Binding| {
+    let one = |b: super::register::Binding| {
         let name = TargetName::User(choice.to_user.clone());
-        target(name, b.flow.realm, b.contact.clone(), Hop::Flow(b.flow), choice)
+        target(name, b.flow.realm, b.contact, Hop::Flow(b.flow), choice)
     };
     Ok(bindings.into_iter().take(limits::FORKS_PER_TARGET).map(one).collect())
 }

@@ -77,7 +77,14 @@ pub fn end(call: &mut Call, step: &mut Step<'_, '_>, end: End) {
     for leg in [Leg::A, Leg::B] {
         close_leg(call, step, leg, &end, answered);
     }
-    for wait in [Wait::Answer, Wait::Longest, Wait::Update(Leg::A), Wait::Update(Leg::B), Wait::Flow(Leg::A), Wait::Flow(Leg::B)] {
+    for wait in [
+        Wait::Answer,
+        Wait::Longest,
+        Wait::Update(Leg::A),
+        Wait::Update(Leg::B),
+        Wait::Flow(Leg::A),
+        Wait::Flow(Leg::B),
+    ] {
         step.unwait(call.id, wait);
     }
     release_guard(call, step);
@@ -110,6 +117,7 @@ fn close_leg(call: &mut Call, step: &mut Step<'_, '_>, leg: Leg, end: &End, answ
         let response = headers::dialog_reply(step.config, call, leg, &asking.request, 487);
         step.respond(asking.key, response);
     }
+    let id = call.id;
     let Some(party) = call.party_mut(leg) else { return };
     let flow = party.dialog.flow;
     if let Some(key) = party.asked.take().and_then(|a| a.key) {
@@ -127,12 +135,12 @@ fn close_leg(call: &mut Call, step: &mut Step<'_, '_>, leg: Leg, end: &End, answ
         }
     } else {
         party.accepted = None;
-        step.unwait(call.id, Wait::Ack(leg));
+        step.unwait(id, Wait::Ack(leg));
     }
     if let Some(user) = party.user.clone().filter(|_| party.lost.is_some()) {
-        forget_lost(step, &user, call.id, leg);
+        forget_lost(step, &user, id, leg);
     }
-    step.desk.off_connection(&flow, call.id, leg);
+    step.desk.off_connection(&flow, id, leg);
     if let Some(request) = owed {
         leftover::send_bye(step, call, leg, request);
     }
@@ -242,7 +250,11 @@ pub fn on_flow_lost(call: &mut Call, step: &mut Step<'_, '_>, leg: Leg) {
         return;
     }
     if !call.is_answered() {
-        return end(call, step, End::new(Initiator::Caller, Cause::new(487, Internal::FlowLost, "the caller's connection was lost")));
+        return end(
+            call,
+            step,
+            End::new(Initiator::Caller, Cause::new(487, Internal::FlowLost, "the caller's connection was lost")),
+        );
     }
     let until = step.now.mono + step.config.timing.flow_lost;
     let Some(party) = call.party_mut(leg) else { return };

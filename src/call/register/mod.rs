@@ -134,8 +134,9 @@ impl Registrar {
 
     /// Takes a REGISTER.
     pub fn handle_register(&mut self, now: Now, key: ServerKey, flow: Flow, request: &Request) {
-        if let Some(unknown) = Some(request.headers.unknown_options(&HeaderName::Require, &["path", "outbound", "gruu"]))
-            .filter(|u| !u.is_empty())
+        if let Some(unknown) =
+            Some(request.headers.unknown_options(&HeaderName::Require, &["path", "outbound", "gruu"]))
+                .filter(|u| !u.is_empty())
         {
             let mut response = self.reply(request, 420);
             response.headers.push(HeaderName::Unsupported, headers::bounded(&unknown.join(", ")));
