@@ -136,6 +136,9 @@ pub const WS_QUEUE: usize = 256;
 /// Commands or events waiting between an engine and a media thread.
 pub const MEDIA_RING: usize = 65_536;
 
+/// Facts waiting for the records of an engine; they are taken after each input.
+pub const FACTS_WAITING: usize = 65_536;
+
 /// CDRs waiting for a sink besides the journal.
 pub const CDR_QUEUE: usize = 65_536;
 

@@ -113,6 +113,9 @@ pub fn connect(
     call.answered = Some(step.now);
     call.phase = Phase::Answered;
     step.unwait(call.id, Wait::Answer);
+    if let Some(flow) = call.caller.source.filter(|_| call.caller.user.is_some()) {
+        step.merit(&flow);
+    }
     step.desk.setups.remove(&(call.caller.session_a.clone(), call.caller.request_uri.clone()));
     if let Some(longest) = step.config.timing.longest {
         step.wait(call.id, Wait::Longest, step.now.mono + longest);

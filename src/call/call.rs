@@ -57,6 +57,8 @@ pub struct Call {
     pub ports: Vec<Port>,
     /// Attempts that `guard` counts against a trunk, given back when they end.
     pub admitted: Vec<(TrunkId, u8)>,
+    /// SRTP profile of each side, once DTLS is up.
+    pub crypto: [Option<String>; 2],
     /// True once the final event is out.
     pub ended: bool,
     /// True once nothing is held any more and the call can be forgotten.

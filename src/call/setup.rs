@@ -207,7 +207,6 @@ fn authenticate(
             let display = caller.display.clone();
             caller.asserted = Some((user.clone(), display));
             step.event(id, EventKind::Authenticated { user: user.clone() });
-            step.merit(flow);
             caller.user = Some(user);
             Ok(())
         }
@@ -309,6 +308,7 @@ fn begin(
         media: None,
         ports: Vec::new(),
         admitted: Vec::new(),
+        crypto: [None, None],
         ended: false,
         done: false,
     };

@@ -190,9 +190,9 @@ pub fn on_media(call: &mut Call, step: &mut Step<'_, '_>, kind: media::event::Ev
                 settle(call, step);
             }
         }
+        Media::DtlsConnected { leg, profile, .. } => call.crypto[leg.index()] = Some(profile),
         Media::IceConnected { .. }
         | Media::IceMoved { .. }
-        | Media::DtlsConnected { .. }
         | Media::FirstPacket { .. }
         | Media::Latched { .. }
         | Media::Digit { .. } => {}
