@@ -7,6 +7,7 @@ pub mod base;
 pub mod call;
 pub mod codec;
 pub mod dtls;
+pub mod engine;
 pub mod guard;
 pub mod ice;
 pub mod media;
