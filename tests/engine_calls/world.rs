@@ -325,7 +325,7 @@ impl Ua {
     pub fn new(at: Flow, from: &str, to: &str) -> Self {
         Self {
             at,
-            call_id: format!("call-{from}-{to}-{}", at.remote.port()),
+            call_id: format!("call-{from}-{to}-{}", at.remote.ip()),
             from: from.to_owned(),
             to: to.to_owned(),
             tag: "atag".to_owned(),
