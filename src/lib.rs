@@ -4,10 +4,11 @@
 //! drawn in `src/ARCHITECTURE.md`; `tests/tidy.rs` holds the tree to it.
 
 pub mod base;
-pub mod guard;
-pub mod route;
 pub mod call;
 pub mod codec;
 pub mod dtls;
+pub mod guard;
 pub mod media;
+pub mod record;
+pub mod route;
 pub mod sdp;
