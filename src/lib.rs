@@ -4,12 +4,14 @@
 //! drawn in `src/ARCHITECTURE.md`; `tests/tidy.rs` holds the tree to it.
 
 pub mod base;
-pub mod guard;
-pub mod route;
-pub mod ice;
-pub mod rtp;
 pub mod call;
 pub mod codec;
 pub mod dtls;
+pub mod engine;
+pub mod guard;
+pub mod ice;
 pub mod media;
+pub mod route;
+pub mod rtp;
 pub mod sdp;
+pub mod sip;
