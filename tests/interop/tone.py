@@ -98,25 +98,41 @@ def heard(rate, samples, hz, within=12.0):
     return hits / len(found), len(found), sorted(w[1] for w in found)[len(found) // 2]
 
 
-DTMF = {d: (low, high) for low, row in zip((697, 770, 852, 941), ("123A", "456B", "789C", "*0#D"))
-        for high, d in zip((1209, 1336, 1477, 1633), row)}
+LOW, HIGH = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
+DTMF = {pair: d for pair, d in zip(((low, high) for low in LOW for high in HIGH), "123A456B789C*0#D")}
+DIGIT_WINDOW = 320  # 40 ms at 8 kHz: the shortest digit that a receiver must accept (ITU-T Q.24)
+
+
+def goertzel(window, hz):
+    """Share of the window's energy at a frequency, 0 to 1."""
+    w = 2 * math.cos(2 * math.pi * hz / RATE)
+    a = b = 0.0
+    for s in window:
+        a, b = s + w * a - b, a
+    power = a * a + b * b - w * a * b
+    energy = sum(s * s for s in window)
+    return 2 * power / (energy * len(window)) if energy else 0.0
 
 
 def digits(rate, samples):
-    """DTMF digits heard as tones, repeats in neighbouring windows joined."""
+    """DTMF digits heard as tones; a digit counts when three of four windows in a row hold both its frequencies."""
+    samples = resample(rate, samples)
+    found = []
+    for at in range(0, len(samples) - DIGIT_WINDOW + 1, DIGIT_WINDOW // 4):
+        window = samples[at:at + DIGIT_WINDOW]
+        if sum(s * s for s in window) < DIGIT_WINDOW * SILENCE * SILENCE:
+            found.append("")
+            continue
+        low, high = (max((goertzel(window, f), f) for f in group) for group in (LOW, HIGH))
+        clear = low[0] > 0.15 and high[0] > 0.15 and low[0] + high[0] > 0.7
+        found.append(DTMF[low[1], high[1]] if clear else "")
     out, last = "", ""
-    for rms, _, bins in windows(rate, samples):
-        digit = ""
-        if bins:
-            def strength(f):
-                k = round(f * WINDOW / RATE)
-                return max(bins[k - 1:k + 2])
-            low = max((697, 770, 852, 941), key=strength)
-            high = max((1209, 1336, 1477, 1633), key=strength)
-            rest = sorted(bins)[-12]
-            if min(strength(low), strength(high)) > max(6 * rest * 0.5, 0.25 * max(bins)):
-                digit = next(d for d, pair in DTMF.items() if pair == (low, high))
+    for at in range(len(found) - 3):
+        group = found[at:at + 4]
+        best = max(group, key=group.count)
+        digit = best if best and group.count(best) >= 3 else ""
         if digit and digit != last:
             out += digit
-        last = digit
+        if digit or not any(group):
+            last = digit
     return out

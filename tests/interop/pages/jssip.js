@@ -1,5 +1,5 @@
 // window.phone over JsSIP: the verbs and events are the same as in sipjs.js.
-import { AUDIO, Events, capture, dtmf, media, stats } from './media.js';
+import { AUDIO, Events, captureStart, captureStop, dtmf, media, stats } from './media.js';
 import JsSIP from '/vendor/jssip.min.js';
 
 const events = new Events();
@@ -19,7 +19,7 @@ function follow(newSession, originator) {
 }
 
 window.phone = {
-  events, media, capture, stats, dtmf,
+  events, media, captureStart, captureStop, stats, dtmf,
   start({ ws, user, domain, password, register = true }) {
     ua = new JsSIP.UA({ sockets: [new JsSIP.WebSocketInterface(ws)], uri: `sip:${user}@${domain}`, password, register, register_expires: 120 });
     ua.on('connected', () => events.push('connected'));

@@ -32,17 +32,25 @@ const TAP = URL.createObjectURL(new Blob([`
     process(inputs) { if (inputs[0][0]) this.port.postMessage(inputs[0][0].slice()); return true; }
   });`], { type: 'text/javascript' }));
 
-/** Records `ms` of the newest remote track: {rate, pcm: base64 of s16le}. */
-export async function capture(ms) {
+let tape = null;
+
+/** Begins to record the newest remote track; resolves once sound is being taken down. */
+export async function captureStart() {
   const context = new AudioContext({ sampleRate: 48000 }); // a multiple of 8 kHz for the analysis
   await context.resume();
   await context.audioWorklet.addModule(TAP);
   const source = context.createMediaStreamSource(new MediaStream([media.tracks.at(-1)]));
   const tap = new AudioWorkletNode(context, 'tap');
   const blocks = [];
-  tap.port.onmessage = ({ data }) => blocks.push(data);
+  tape = { context, source, blocks };
+  const begun = new Promise((done) => { tap.port.onmessage = ({ data }) => { blocks.push(data); done(); }; });
   source.connect(tap).connect(context.destination);
-  await new Promise((done) => setTimeout(done, ms));
+  await begun;
+}
+
+/** Ends it: {rate, pcm: base64 of s16le}. */
+export async function captureStop() {
+  const { context, source, blocks } = tape;
   source.disconnect();
   const pcm = new Int16Array(blocks.reduce((n, b) => n + b.length, 0));
   let at = 0;
@@ -71,7 +79,7 @@ export async function stats() {
 }
 
 /** Sends digits as RFC 4733 events; resolves when the last has gone. */
-export function dtmf(digits, ms = 120, gap = 80) {
+export function dtmf(digits, ms = 240, gap = 120) {
   const sender = media.connections.at(-1).getSenders().find((s) => s.track?.kind === 'audio').dtmf;
   return new Promise((done) => {
     sender.addEventListener('tonechange', ({ tone }) => { if (tone === '') setTimeout(done, 300); });

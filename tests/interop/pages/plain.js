@@ -1,5 +1,5 @@
 // WebRTC between two pages whose descriptions the test carries by hand: proves capture and tone detection without any SIP.
-import { AUDIO, Events, capture, dtmf, media, stats } from './media.js';
+import { AUDIO, Events, captureStart, captureStop, dtmf, media, stats } from './media.js';
 
 const events = new Events();
 let pc = null;
@@ -17,7 +17,7 @@ async function open() {
 }
 
 window.phone = {
-  events, media, capture, stats, dtmf,
+  events, media, captureStart, captureStop, stats, dtmf,
   async offer() { await open(); await pc.setLocalDescription(await pc.createOffer()); return gathered(); },
   async answer(sdp) {
     await open();

@@ -1,5 +1,5 @@
 // window.phone over SIP.js: the verbs and events are the same as in jssip.js.
-import { AUDIO, Events, capture, dtmf, media, stats } from './media.js';
+import { AUDIO, Events, captureStart, captureStop, dtmf, media, stats } from './media.js';
 import { Inviter, Registerer, RegistererState, SessionState, UserAgent } from '/vendor/sipjs.min.js';
 
 const events = new Events();
@@ -24,7 +24,7 @@ function follow(newSession, incoming) {
 }
 
 window.phone = {
-  events, media, capture, stats, dtmf,
+  events, media, captureStart, captureStop, stats, dtmf,
   async start({ ws, user, domain, password, register = true }) {
     ua = new UserAgent({
       uri: UserAgent.makeURI(`sip:${user}@${domain}`),
