@@ -5,4 +5,5 @@
 
 pub mod base;
 pub mod call;
+pub mod config;
 pub mod media;
