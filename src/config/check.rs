@@ -59,7 +59,6 @@ fn all(root: &Section<'_, '_>, place: &Place) -> Settings {
         sip: sip(&root.section("sip")),
         media: media(&root.section("media")),
         guard: guard(&root.section("guard")),
-        demo: None,
         node,
         admin,
         cdr,
@@ -227,7 +226,7 @@ fn realm(name: &str, s: &Section<'_, '_>) -> Realm {
     let trusts = [("none", Trust::None), ("low", Trust::Low), ("medium", Trust::Medium), ("high", Trust::High)];
     let auths = [("users", Auth::Users), ("register", Auth::Register), ("none", Auth::None)];
     let m = s.section("media");
-    let (media_bind, media_address) = media_address(&m, &listen);
+    let (media_bind, media_address) = media_address(&m, &listen, leg);
     let ports = "even pairs within a range such as \"30000-39999\"";
     let media_port = m.integer("port", 1..=65_000);
     let media_ports = m.parsed("ports", ports, units::ports).map(|p| p.value);
@@ -277,11 +276,13 @@ fn realm(name: &str, s: &Section<'_, '_>) -> Realm {
 }
 
 /// `address = "auto"` is the listener's own address, or the one that leads
-/// towards the default route if that is a wildcard; `bind` differs from it
+/// towards the default route where that one is of no use; `bind` differs from it
 /// behind a 1:1 NAT.
-fn media_address(m: &Section<'_, '_>, listen: &[Listen]) -> (IpAddr, IpAddr) {
+fn media_address(m: &Section<'_, '_>, listen: &[Listen], leg: Leg) -> (IpAddr, IpAddr) {
     let listener = listen.first().map_or(IpAddr::from(Ipv4Addr::LOCALHOST), |l| l.address.ip());
-    let own = if listener.is_unspecified() { outward(listener) } else { listener };
+    // Browsers gather no candidate on loopback, even towards a server on their own machine.
+    let unusable = listener.is_unspecified() || (leg == Leg::WebRtc && listener.is_loopback());
+    let own = if unusable { outward(listener) } else { listener };
     let allowed = "an IP address or \"auto\"";
     let address = m.parsed("address", allowed, |v| if v == "auto" { Some(own) } else { v.parse().ok() });
     let address = address.map_or(own, |v| v.value);
@@ -337,7 +338,8 @@ fn trunk(name: &str, s: &Section<'_, '_>, realms: &[String], place: &Place) -> T
 }
 
 fn user(name: &str, s: &Section<'_, '_>, realms: &[String], place: &Place) -> Option<User> {
-    let password = place.secret(s, "password");
+    let random = s.string("password").is_some_and(|p| p.value == "random");
+    let password = if random { Some(None) } else { place.secret(s, "password").map(Some) };
     let realms = s.strings("realms", &realms.join(", "), |v| index(realms, v)).into_iter().map(|r| r.value).collect();
     s.finish();
     Some(User { name: name.to_owned(), password: password?, realms })
@@ -514,5 +516,32 @@ rewrite = { to = "0${n}" }
             found,
             ["2:10: admin.listen: not loopback, and no token; allowed: at least one [admin.token.NAME] beside it"]
         );
+    }
+
+    #[test]
+    fn the_shipped_files_have_no_problem() {
+        for text in [include_str!("../../sbc.toml"), include_str!("default.toml")] {
+            read(text, &Place::built_in()).expect("a shipped configuration is right");
+        }
+    }
+
+    /// What the comments of `sbc.toml` say is accepted, key by key.
+    #[test]
+    fn every_commented_key_of_the_shipped_file_is_known() {
+        let shipped = include_str!("../../sbc.toml");
+        let enabled: Vec<String> = shipped
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(rest) if rest.starts_with('[') || rest.split_once(" = ").is_some_and(|(k, _)| is_key(k)) => rest.to_owned(),
+                _ => line.to_owned(),
+            })
+            .collect();
+        let text = enabled.join("\n").replace("token_file = \"noc.token\"", "token = \"x\"");
+        let text = text.replace("secret_file = \"acme.secret\"", "secret = \"x\"").replace("\"backup\"", "\"echo\"");
+        read(&text, &Place::built_in()).expect("documented keys are accepted");
+    }
+
+    fn is_key(text: &str) -> bool {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit())
     }
 }

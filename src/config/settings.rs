@@ -38,8 +38,6 @@ pub struct Settings {
     pub users: Vec<User>,
     /// `[[route]]`.
     pub routes: Vec<Route>,
-    /// The browser phone's user and password, printed at start: the built-in default only.
-    pub demo: Option<Demo>,
 }
 
 /// `[node]`.
@@ -297,8 +295,8 @@ pub struct Trunk {
 pub struct User {
     /// The user part.
     pub name: String,
-    /// The password.
-    pub password: Secret,
+    /// The password; `None` for one made at every start and printed with the phone's URL.
+    pub password: Option<Secret>,
     /// Indices of the realms where it may be used; empty for all.
     pub realms: Vec<usize>,
 }
@@ -352,13 +350,4 @@ pub enum Pick {
     Hash,
     /// Least calls first.
     LeastCalls,
-}
-
-/// The demo user of the built-in default.
-#[derive(Debug)]
-pub struct Demo {
-    /// User part.
-    pub user: String,
-    /// Made at start.
-    pub password: Secret,
 }
