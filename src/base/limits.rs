@@ -42,14 +42,59 @@ pub const SDP_FORMATS: usize = 64;
 /// Most candidates kept for one media line.
 pub const SDP_CANDIDATES: usize = 64;
 
+/// Longest session description read, bytes: what fits one SIP message.
+pub const SDP_BYTES: usize = SIP_MESSAGE_BYTES;
+
+/// Longest line of a session description, bytes. The longest in the field are
+/// identity assertions and video parameter sets of 2 to 4 KiB.
+pub const SDP_LINE_BYTES: usize = 8_192;
+
+/// Most lines besides `m=`, `c=` and `a=` in a section of SDP.
+pub const SDP_OTHER_LINES: usize = 32;
+
+/// Most `a=crypto` lines in a section of SDP: one a cipher suite is 13 at most.
+pub const SDP_CRYPTO: usize = 16;
+
+/// Most fingerprints kept for one media line: one a hash, and a few certificates.
+pub const SDP_FINGERPRINTS: usize = 16;
+
+/// Most SSRCs kept for one media line.
+pub const SDP_SSRCS: usize = 16;
+
 /// Longest UDP media packet handled, bytes: an Ethernet jumbo-free MTU with room.
 pub const MEDIA_PACKET_BYTES: usize = 2048;
+
+/// Sources (SSRC) of one SRTP direction. A call uses one or two, each hold or
+/// transfer may add one; none can be forgotten while its keys live.
+pub const SRTP_SOURCES: usize = 64;
+
+/// Packet kinds in one RTCP datagram that are looked at.
+pub const RTCP_PACKETS: usize = 64;
+
+/// Attributes of one STUN message; ICE checks have about ten.
+pub const STUN_ATTRIBUTES: usize = 32;
+
+/// Longest STUN message read, bytes: it has to fit an Ethernet frame.
+pub const STUN_MESSAGE_BYTES: usize = 1500;
+
+/// Candidate pairs kept for one ICE agent; the least recently checked go first.
+pub const ICE_PAIRS: usize = 32;
+
+/// STUN transactions remembered by one ICE agent against replays.
+pub const ICE_TRANSACTIONS: usize = 64;
 
 /// Most media sessions in a shard.
 pub const MEDIA_SESSIONS: usize = 20_000;
 
 /// Sources the guard remembers; the least recently seen go first.
 pub const GUARD_SOURCES: usize = 200_000;
+
+/// Sources with earned trust that the guard remembers, apart from strangers
+/// so that a flood of those cannot push them out.
+pub const GUARD_KNOWN_SOURCES: usize = 200_000;
+
+/// Users whose rates the guard remembers; the least recently seen go first.
+pub const GUARD_USERS: usize = 100_000;
 
 /// Bans held at once.
 pub const BANS: usize = 100_000;
