@@ -14,3 +14,4 @@ pub mod codec;
 pub mod dtls;
 pub mod media;
 pub mod sdp;
+pub mod sip;

@@ -30,6 +30,10 @@ pub const BINDINGS: usize = 1_000_000;
 /// Most targets tried for one call.
 pub const TARGETS_PER_CALL: usize = 10;
 
+/// Nonces whose use counts an engine remembers; only those that proved a
+/// password are held, and when they are used up the oldest become stale.
+pub const DIGEST_NONCES: usize = 100_000;
+
 /// Most media lines in an SDP that we read; 2,000 of them are an attack.
 pub const SDP_MEDIA: usize = 32;
 
@@ -120,3 +124,14 @@ pub const CDR_QUEUE: usize = 65_536;
 
 const _: () = assert!(SIP_LINE_BYTES < SIP_MESSAGE_BYTES, "a line fits a message");
 const _: () = assert!(CALLS_REMEMBERED * EVENTS_PER_CALL <= 4_000_000, "memory of `why` stays below 400 MB");
+
+/// Most DNS questions for one SIP URI. NAPTR, three SRV and the addresses of
+/// their targets stay below it; a zone that asks for more is made to.
+pub const LOCATE_QUESTIONS: usize = 16;
+
+/// Most addresses to try for one SIP URI.
+pub const LOCATE_ADDRESSES: usize = 16;
+
+/// Share of [`TRANSACTIONS`] kept free of INVITEs, so that calls can end in
+/// overload: one in eight.
+pub const TRANSACTIONS_FOR_OTHERS: usize = TRANSACTIONS / 8;
