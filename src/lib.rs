@@ -4,14 +4,15 @@
 //! drawn in `src/ARCHITECTURE.md`; `tests/tidy.rs` holds the tree to it.
 
 pub mod base;
-pub mod guard;
-pub mod route;
-pub mod ice;
-pub mod rtp;
 pub mod call;
-pub mod config;
 pub mod codec;
+pub mod config;
 pub mod dtls;
+pub mod edge;
+pub mod guard;
+pub mod ice;
 pub mod media;
+pub mod route;
+pub mod rtp;
 pub mod sdp;
 pub mod sip;

@@ -5,7 +5,9 @@
 //! perform what comes out, in order.
 
 pub mod clock;
+pub mod dns;
 pub mod journal;
+pub mod media_socket;
 pub mod nftables;
 pub mod udp;
 pub mod ws;
