@@ -3,6 +3,7 @@
 //! The rooms, and the one direction in which they may import each other, are
 //! drawn in `src/ARCHITECTURE.md`; `tests/tidy.rs` holds the tree to it.
 
+pub mod admin;
 pub mod base;
 pub mod call;
 pub mod codec;

@@ -85,7 +85,8 @@ impl Gate {
         if self.tokens.is_empty() {
             return Ok(Caller { name: "local".into(), role: Role::Admin });
         }
-        let given = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+        let given =
+            headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
         let given = given.ok_or(Refused::Unauthorized)?.trim().as_bytes();
         // Every token is compared, so that time tells nothing about which one was close.
         let mut found = None;

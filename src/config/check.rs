@@ -532,7 +532,9 @@ rewrite = { to = "0${n}" }
         let enabled: Vec<String> = shipped
             .lines()
             .map(|line| match line.strip_prefix("# ") {
-                Some(rest) if rest.starts_with('[') || rest.split_once(" = ").is_some_and(|(k, _)| is_key(k)) => rest.to_owned(),
+                Some(rest) if rest.starts_with('[') || rest.split_once(" = ").is_some_and(|(k, _)| is_key(k)) => {
+                    rest.to_owned()
+                }
                 _ => line.to_owned(),
             })
             .collect();
