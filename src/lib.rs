@@ -10,6 +10,7 @@ pub mod codec;
 pub mod config;
 pub mod dtls;
 pub mod edge;
+pub mod engine;
 pub mod guard;
 pub mod ice;
 pub mod media;

@@ -46,6 +46,23 @@ pub const SDP_FORMATS: usize = 64;
 /// Most candidates kept for one media line.
 pub const SDP_CANDIDATES: usize = 64;
 
+/// Bindings of one user that are called at the same time; more are old
+/// registrations of devices that are gone.
+pub const FORKS_PER_TARGET: usize = 5;
+
+/// Most attempts of one call: every target with some addresses.
+pub const ATTEMPTS_PER_CALL: usize = 30;
+
+/// Early dialogs kept for one attempt: downstream forks that have rung.
+pub const EARLY_DIALOGS: usize = 8;
+
+/// Longest user part, display name or header value that crosses from one leg
+/// to the other, bytes.
+pub const CROSSING_VALUE_BYTES: usize = 1024;
+
+/// Own Via headers a request may carry before it is a loop: a call may come
+/// back once or twice on purpose (a PBX that forwards).
+pub const OWN_VIAS: usize = 3;
 /// Longest session description read, bytes: what fits one SIP message.
 pub const SDP_BYTES: usize = SIP_MESSAGE_BYTES;
 
@@ -118,6 +135,9 @@ pub const WS_QUEUE: usize = 256;
 
 /// Commands or events waiting between an engine and a media thread.
 pub const MEDIA_RING: usize = 65_536;
+
+/// Facts waiting for the records of an engine; they are taken after each input.
+pub const FACTS_WAITING: usize = 65_536;
 
 /// CDRs waiting for a sink besides the journal.
 pub const CDR_QUEUE: usize = 65_536;

@@ -158,6 +158,23 @@ impl HeaderName {
     }
 
     fn lookup(bytes: &[u8]) -> Option<Self> {
+        // In most messages these are most of the fields, spelled like this.
+        match bytes {
+            b"Via" => return Some(Self::Via),
+            b"To" => return Some(Self::To),
+            b"From" => return Some(Self::From),
+            b"CSeq" => return Some(Self::CSeq),
+            b"Allow" => return Some(Self::Allow),
+            b"Call-ID" => return Some(Self::CallId),
+            b"Contact" => return Some(Self::Contact),
+            b"Supported" => return Some(Self::Supported),
+            b"User-Agent" => return Some(Self::UserAgent),
+            b"Max-Forwards" => return Some(Self::MaxForwards),
+            b"Content-Type" => return Some(Self::ContentType),
+            b"Record-Route" => return Some(Self::RecordRoute),
+            b"Content-Length" => return Some(Self::ContentLength),
+            _ => {}
+        }
         let mut lower = [0; LONGEST];
         let lower = lower.get_mut(..bytes.len())?;
         lower.copy_from_slice(bytes);

@@ -36,8 +36,8 @@ fn read(bytes: &Bytes) -> Result<Message, ParseError> {
     let start = leading_line_ends(bytes);
     let line_end = start + line(bytes, start)?;
     let mut headers = Headers { source: bytes.clone(), list: Vec::with_capacity(FIELDS) };
-    let body = read_fields(bytes, line_end + 2, &mut headers.list, false)?;
-    check_controls(&bytes[start..body])?;
+    let (body, lines) = read_fields(bytes, line_end + 2, &mut headers.list, false)?;
+    check_controls(&bytes[start..body], lines + 1)?;
     let mut message = start_line(&bytes[start..line_end])?;
     let end = body_end(&headers, bytes, body)?;
     let (to_headers, to_body) = match &mut message {
@@ -74,17 +74,18 @@ fn line(bytes: &[u8], at: usize) -> Result<usize, ParseError> {
 }
 
 /// Reads fields up to and including the empty line; gives the offset behind
-/// it. With `salvage` bad lines are passed over.
-fn read_fields(bytes: &[u8], from: usize, list: &mut Vec<Field>, salvage: bool) -> Result<usize, ParseError> {
-    let mut at = from;
+/// it and the number of lines, of which each has one CR at its end. With `salvage` bad lines are passed over.
+fn read_fields(bytes: &[u8], from: usize, list: &mut Vec<Field>, salvage: bool) -> Result<(usize, usize), ParseError> {
+    let (mut at, mut lines) = (from, 1);
     loop {
         let mut end = at + line(bytes, at)?;
         if end == at {
-            return Ok(at + 2);
+            return Ok((at + 2, lines));
         }
         let first_end = end;
         while let Some(b' ' | b'\t') = bytes.get(end + 2) {
             end += 2 + line(bytes, end + 2)?;
+            lines += 1;
             if end - at > limits::SIP_LINE_BYTES {
                 return Err(ParseError::new("line too long", at));
             }
@@ -96,6 +97,7 @@ fn read_fields(bytes: &[u8], from: usize, list: &mut Vec<Field>, salvage: bool) 
             Err(error) => return Err(error),
         }
         at = end + 2;
+        lines += 1;
     }
 }
 
@@ -143,9 +145,8 @@ fn unfold(value: &[u8]) -> Box<[u8]> {
 /// Refuses a bare CR, and control characters outside a quoted pair (§25.1
 /// `quoted-pair` allows all but CR and LF). Start line and fields at once:
 /// two passes without a branch a byte.
-fn check_controls(area: &[u8]) -> Result<(), ParseError> {
-    let ends = memchr_iter(b'\n', area).count();
-    if memchr_iter(b'\r', area).count() != ends {
+fn check_controls(area: &[u8], lines: usize) -> Result<(), ParseError> {
+    if memchr_iter(b'\r', area).count() != lines {
         let bare = memchr_iter(b'\r', area).find(|at| area.get(at + 1) != Some(&b'\n'));
         return Err(ParseError::new("bare CR", bare.unwrap_or(0)));
     }
