@@ -89,7 +89,8 @@ pub const MEDIA_PACKET_BYTES: usize = 2048;
 /// transfer may add one; none can be forgotten while its keys live.
 pub const SRTP_SOURCES: usize = 64;
 
-/// Packet kinds in one RTCP datagram that are looked at.
+/// Packets in one RTCP datagram; a report has three or four, and more than this
+/// is an attack.
 pub const RTCP_PACKETS: usize = 64;
 
 /// Attributes of one STUN message; ICE checks have about ten.

@@ -1,8 +1,9 @@
 //! STUN messages (RFC 8489 §5): read without copying, written into a vector.
 //!
-//! [`Message::parse`] checks bounds, cookie and FINGERPRINT; integrity is asked
-//! for with a key. Attributes behind MESSAGE-INTEGRITY are not authenticated
-//! and are never shown (§14.5). Transactions and meaning are not known here.
+//! [`Message::parse`] checks bounds, cookie, and FINGERPRINT where there is one;
+//! integrity is asked for with a key. Attributes behind MESSAGE-INTEGRITY are
+//! not authenticated and are never shown (§14.5). Transactions and meaning are
+//! not known here.
 
 use std::net::SocketAddr;
 

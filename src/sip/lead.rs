@@ -120,8 +120,9 @@ fn engine_of_via(value: &[u8]) -> Option<EngineId> {
     read_branch(std::str::from_utf8(branch).ok()?).map(|(engine, _)| engine)
 }
 
-/// The tag parameter of a From or To value: behind the address, not in it.
-fn tag_of(value: &[u8]) -> Option<&[u8]> {
+/// The tag parameter of a From or To value: behind the address, not in it. A
+/// cheap look, not the grammar: for digests, hints and quick refusals.
+pub(super) fn tag_of(value: &[u8]) -> Option<&[u8]> {
     parameter(&value[memchr::memrchr(b'>', value).map_or(0, |i| i + 1)..], b"tag")
 }
 
@@ -130,6 +131,11 @@ fn parameter<'a>(value: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         let equals = memchr::memchr(b'=', param)?;
         param[..equals].trim_ascii().eq_ignore_ascii_case(name).then(|| param[equals + 1..].trim_ascii())
     })
+}
+
+/// True if `tag` has the length of one made by [`tag_from`].
+pub(super) fn may_be_stateless(tag: &[u8]) -> bool {
+    tag.len() == STATELESS_TAG_LEN
 }
 
 /// Shape of [`tag`] and of [`tag_from`].

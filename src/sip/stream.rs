@@ -60,6 +60,11 @@ impl Framer {
         piece
     }
 
+    /// Gives up on the stream: whatever still comes is ignored.
+    pub fn stop(&mut self) {
+        *self = Self { broken: true, ..Self::default() };
+    }
+
     /// True while part of a message is held: the sender owes the rest.
     pub fn is_mid_message(&self) -> bool {
         self.buffer[self.start..].iter().any(|b| !matches!(b, b'\r' | b'\n'))
@@ -128,7 +133,7 @@ impl Framer {
 
     fn give_up(&mut self, what: &'static str, head: Option<Range<usize>>) -> Piece {
         let head = head.map(|range| Bytes::copy_from_slice(&self.buffer[range]));
-        *self = Self { broken: true, ..Self::default() };
+        self.stop();
         Piece::Unframable { what, head }
     }
 

@@ -106,7 +106,8 @@ impl Endpoint {
         self.table.handle_timeout(now.mono);
         self.drain(now, None);
         while let Some(connection) = self.stream_deadlines.pop(now.mono) {
-            let Some(stream) = self.streams.remove(&connection) else { continue };
+            let Some(stream) = self.streams.get_mut(&connection) else { continue };
+            stream.framer.stop();
             self.counters.streams_broken += 1;
             self.outputs.push_back(Output::CloseFlow { flow: stream.flow, why: "message not finished in time" });
         }
@@ -275,10 +276,9 @@ impl Endpoint {
     }
 }
 
-/// True if the To field certainly has a tag: a cheap look before a careful one.
+/// True if the To field has a tag.
 fn has_tag(response: &Response) -> bool {
-    let to = response.headers.get_bytes(&HeaderName::To).unwrap_or_default();
-    memchr::memmem::find(to, b"tag=").is_some() && response.to().is_ok_and(|to| to.tag().is_some())
+    response.headers.get_bytes(&HeaderName::To).and_then(lead::tag_of).is_some()
 }
 
 /// True for the methods that begin a server transaction by themselves.

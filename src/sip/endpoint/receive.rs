@@ -49,6 +49,12 @@ impl Endpoint {
         }
     }
 
+    /// The connection that requests on `asked` (connection 0) waited for is
+    /// open: what follows of them goes on it, and they fail with it.
+    pub fn handle_flow_opened(&mut self, asked: Flow, opened: Flow) {
+        self.table.on_flow_opened(asked, opened);
+    }
+
     /// A connection is closed, by whichever side.
     pub fn handle_flow_closed(&mut self, now: Now, flow: Flow) {
         self.streams.remove(&flow.connection);

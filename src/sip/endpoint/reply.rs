@@ -29,14 +29,21 @@ impl Endpoint {
     }
 
     /// Refuses a request that was read. A 400 counts as malformed. An ACK is
-    /// never answered.
+    /// never answered; a request whose Via cannot be read is answered where it
+    /// came from, with its Via as it is.
     pub(super) fn refuse_malformed(&mut self, flow: Flow, mut request: Request, status: u16, reason: &'static str) {
-        let via = request.via().ok().filter(|_| request.method != Method::Ack);
-        let answered = via.is_some();
-        if let Some(via) = via {
-            let via = self.noted(via, &flow);
-            request.headers.set_via(&via);
-            self.refuse(flow, &via, &request, status, reason);
+        let answered = request.method != Method::Ack && request.headers.has(&HeaderName::Via);
+        match request.via() {
+            Ok(via) if answered => {
+                let via = self.noted(via, &flow);
+                request.headers.set_via(&via);
+                self.refuse(flow, &via, &request, status, reason);
+            }
+            Err(_) if answered => {
+                let digest = self.digest(request.call_id().as_bytes(), &[]);
+                self.send_refusal(flow, digest, &request, status, reason);
+            }
+            Ok(_) | Err(_) => {}
         }
         if status == 400 {
             self.note_malformed(flow, reason, answered);
@@ -47,14 +54,18 @@ impl Endpoint {
 
     /// Answers a request, whose top Via is `via`, without a transaction.
     pub(super) fn refuse(&mut self, flow: Flow, via: &Via, request: &Request, status: u16, reason: &str) {
-        let mut response = Response::to_request(request, status, reason);
         let digest = self.stateless_digest(flow.realm, via, request);
+        self.send_refusal(reply_flow(flow, via), digest, request, status, reason);
+    }
+
+    fn send_refusal(&mut self, flow: Flow, digest: u64, request: &Request, status: u16, reason: &str) {
+        let mut response = Response::to_request(request, status, reason);
         response.set_to_tag(&lead::tag_from(self.config.engine, digest));
         if status == 503 {
             response.headers.push(HeaderName::RetryAfter, self.config.retry_after_secs.to_string());
         }
         self.finish_response(&mut response);
-        self.outputs.push_back(Output::Transmit { flow: reply_flow(flow, via), bytes: response.to_bytes() });
+        self.outputs.push_back(Output::Transmit { flow, bytes: response.to_bytes() });
     }
 
     pub(super) fn note_malformed(&mut self, flow: Flow, what: &'static str, answered: bool) {
@@ -64,6 +75,10 @@ impl Endpoint {
 
     /// True for the ACK of an INVITE that was answered by [`Self::refuse`].
     pub(super) fn is_stateless_ack(&self, realm: RealmId, via: &Via, ack: &Request) -> bool {
+        let tag = ack.headers.get_bytes(&HeaderName::To).and_then(lead::tag_of);
+        if !tag.is_some_and(lead::may_be_stateless) {
+            return false;
+        }
         let digest = self.stateless_digest(realm, via, ack);
         ack.to().is_ok_and(|to| to.tag() == Some(&lead::tag_from(self.config.engine, digest)))
     }
@@ -84,19 +99,17 @@ impl Endpoint {
         if request.to().ok()?.tag().is_some() {
             return None;
         }
-        let (from, cseq) = (request.from().ok()?, request.cseq().ok()?);
-        let from_tag = from.tag().unwrap_or_default();
-        let cseq = cseq.to_string();
-        Some(self.digest(request.call_id().as_bytes(), &[&realm.0.to_be_bytes(), from_tag.as_bytes(), cseq.as_bytes()]))
+        let from_tag = request.headers.get_bytes(&HeaderName::From).and_then(lead::tag_of).unwrap_or_default();
+        let cseq = request.headers.get_bytes(&HeaderName::CSeq).unwrap_or_default();
+        Some(self.digest(request.call_id().as_bytes(), &[&realm.0.to_be_bytes(), from_tag, cseq]))
     }
 
     /// What an INVITE and the ACK of its failure have in common.
     fn stateless_digest(&self, realm: RealmId, via: &Via, request: &Request) -> u64 {
         let branch = via.branch().unwrap_or_default();
-        let from = request.from().ok();
-        let from_tag = from.as_ref().and_then(|from| from.tag()).unwrap_or_default();
+        let from_tag = request.headers.get_bytes(&HeaderName::From).and_then(lead::tag_of).unwrap_or_default();
         let seq = request.cseq().map_or(0, |cseq| cseq.seq);
-        let parts = [&realm.0.to_be_bytes()[..], branch.as_bytes(), from_tag.as_bytes(), &seq.to_be_bytes()];
+        let parts = [&realm.0.to_be_bytes()[..], branch.as_bytes(), from_tag, &seq.to_be_bytes()];
         self.digest(request.call_id().as_bytes(), &parts)
     }
 

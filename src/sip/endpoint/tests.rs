@@ -429,6 +429,26 @@ fn a_closed_connection_fails_what_was_on_it() {
 }
 
 #[test]
+fn a_connection_that_was_opened_for_a_request_takes_it_over() {
+    let mut world = World::new();
+    let asked = stream(Transport::Tcp, 0);
+    let opened = Flow { local: ([192, 0, 2, 1], 33_333).into(), ..stream(Transport::Tcp, 8) };
+    world.endpoint.send_request(world.now, asked, outgoing(Method::Invite));
+    let sent = world.transmitted().remove(0);
+    world.endpoint.handle_flow_opened(asked, opened);
+    world.endpoint.handle_datagram(world.now, opened, &Bytes::from(answer(&sent, 486, "b1").replace('\n', "\r\n")));
+    let Some(Output::Transmit { flow, .. }) = world.endpoint.poll_output() else { panic!("no ACK") };
+    assert_eq!(flow, opened);
+    assert_eq!(world.outputs(), ["response 486"]);
+    world.endpoint.send_request(world.now, asked, outgoing(Method::Options));
+    world.endpoint.handle_flow_opened(asked, opened);
+    world.outputs();
+    world.endpoint.handle_flow_closed(world.now, opened);
+    assert_eq!(world.outputs(), ["failed TransportError"]);
+    assert!(world.endpoint.is_idle());
+}
+
+#[test]
 fn an_unreachable_peer_fails_only_what_it_has_not_answered() {
     let mut world = World::new();
     world.endpoint.send_request(world.now, udp(), outgoing(Method::Invite));
@@ -458,6 +478,12 @@ fn what_is_malformed_is_answered_where_it_can_be() {
     assert_eq!(world.receive(udp(), &scheme), ["send 416 Unsupported URI Scheme to 198.51.100.9:5070"]);
     assert!(world.endpoint.is_idle());
     assert_eq!((world.endpoint.counters().malformed, world.endpoint.counters().refused), (4, 1));
+    // A Via that cannot be read leads nowhere, but the packet came from somewhere.
+    let via = request("OPTIONS", "z9hG4bK1;;,;,,");
+    assert_eq!(
+        world.receive(udp(), &via),
+        ["send 400 Bad Via to 198.51.100.9:40000", "malformed Bad Via, answered true"]
+    );
 }
 
 #[test]
@@ -527,6 +553,9 @@ fn a_message_that_never_ends_closes_its_connection() {
     world.now.mono = Instant::from_millis(20_000);
     world.endpoint.handle_stream(world.now, tcp, b"Via: ");
     assert_eq!(world.advance_to(40_000), ["32000 close: message not finished in time"]);
+    world.endpoint.handle_stream(world.now, tcp, b"rubbish\r\n\r\n");
+    assert_eq!(world.outputs(), Vec::<String>::new());
+    world.endpoint.handle_flow_closed(world.now, tcp);
     assert!(world.endpoint.is_idle());
 }
 

@@ -6,6 +6,7 @@
 //! the responses it hands to leaves, and no bytes but those it repeats.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::hash::Hash;
 
 use bytes::Bytes;
 
@@ -179,9 +180,7 @@ impl Table {
         }
         // A connection opened for this request has a number by now.
         if client.flow.connection != flow.connection && client.flow.connection == ConnectionId(0) {
-            self.by_flow.remove(&(client.flow, key));
-            client.flow = flow;
-            self.by_flow.insert((flow, key));
+            self.move_client(key, flow);
         }
         self.step_client(now, key, |machine, out| match machine {
             ClientMachine::Invite(machine) => machine.on_response(response, out),
@@ -331,6 +330,21 @@ impl Table {
         }
     }
 
+    /// Client transactions that waited for a connection have it.
+    pub fn on_flow_opened(&mut self, asked: Flow, opened: Flow) {
+        if asked.connection == ConnectionId(0) && asked.transport.is_reliable() {
+            self.keys_on(asked).into_iter().for_each(|key| self.move_client(key, opened));
+        }
+    }
+
+    fn move_client(&mut self, key: TransactionKey, flow: Flow) {
+        if let Some(client) = self.clients.get_mut(&key) {
+            self.by_flow.remove(&(client.flow, key));
+            client.flow = flow;
+            self.by_flow.insert((flow, key));
+        }
+    }
+
     /// The connection of `flow` is gone, or could not be opened.
     pub fn on_flow_closed(&mut self, now: Instant, flow: Flow) {
         for key in self.keys_on(flow) {
@@ -467,6 +481,7 @@ impl Table {
         }
     }
 
+    /// Forgets a transaction and all that leads to it.
     fn remove(&mut self, key: TransactionKey, timers: u16) {
         for timer in Timer::ALL.into_iter().filter(|timer| timers & timer.bit() != 0) {
             self.deadlines.stop(&(key, timer));
@@ -475,18 +490,30 @@ impl Table {
             TransactionKey::Server(key) => {
                 let Some(server) = self.servers.remove(&key) else { return };
                 self.by_match.remove(&server.matched);
+                give_back(&mut self.servers);
+                give_back(&mut self.by_match);
                 if let Some(identity) = server.merged
                     && self.merged.get(&identity) == Some(&key)
                 {
                     self.merged.remove(&identity);
+                    give_back(&mut self.merged);
                 }
                 self.by_flow.remove(&(server.flow, TransactionKey::Server(key)));
             }
             TransactionKey::Client(_) | TransactionKey::CancelOf(_) => {
                 let Some(client) = self.clients.remove(&key) else { return };
                 self.by_flow.remove(&(client.flow, key));
+                give_back(&mut self.clients);
             }
         }
+    }
+}
+
+/// Gives memory back after a flood: a table keeps at most eight times the room
+/// it uses, and small ones what they have.
+fn give_back<K: Eq + Hash, V>(table: &mut HashMap<K, V>) {
+    if table.capacity() > 4096 && table.len() < table.capacity() / 8 {
+        table.shrink_to(table.len() * 2);
     }
 }
 
