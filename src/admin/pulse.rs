@@ -71,7 +71,7 @@ pub async fn run(line: Line, frames: Frames) {
         }
         beat = beat.wrapping_add(1);
         for (event, ask, every) in subjects() {
-            if beat % every != 0 {
+            if !beat.is_multiple_of(every) {
                 continue;
             }
             let Ok(value) = line.value(ask).await else { continue };

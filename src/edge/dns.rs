@@ -35,13 +35,13 @@ impl Resolver {
     /// Asks; the answer's kind is the question's.
     pub async fn ask(&self, query: Query) -> Answer {
         match query {
-            Query::Addresses(host) => Answer::Addresses(self.addresses(&host.to_string()).await),
+            Query::Addresses(host) => Answer::Addresses(self.addresses(&host).await),
             Query::Srv(name) => {
-                let records = self.records(&name.to_string(), RecordType::SRV).await;
+                let records = self.records(&name, RecordType::SRV).await;
                 Answer::Srv(records.iter().filter_map(srv).collect())
             }
             Query::Naptr(name) => {
-                let records = self.records(&name.to_string(), RecordType::NAPTR).await;
+                let records = self.records(&name, RecordType::NAPTR).await;
                 Answer::Naptr(records.iter().filter_map(naptr).collect())
             }
         }

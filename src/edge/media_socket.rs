@@ -24,7 +24,26 @@ pub struct Sockets {
     epoll: OwnedFd,
     bell: Bell,
     by_number: Vec<Option<UdpSocket>>,
+}
+
+/// What a wait found; made on the thread that waits and kept by it.
+pub struct Ready {
     events: Vec<epoll::Event>,
+    /// Numbers of the sockets that can be read.
+    pub numbers: Vec<usize>,
+}
+
+impl Ready {
+    /// Room for one wait.
+    pub fn new() -> Self {
+        Self { events: Vec::with_capacity(EVENTS), numbers: Vec::with_capacity(EVENTS) }
+    }
+}
+
+impl Default for Ready {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// What a socket is for: it decides how much the kernel may hold for us.
@@ -58,7 +77,7 @@ impl Sockets {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let bell = Bell(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?));
         epoll::add(&epoll, &*bell.0, epoll::EventData::new_u64(BELL), epoll::EventFlags::IN)?;
-        Ok(Self { epoll, bell, by_number: Vec::new(), events: Vec::with_capacity(EVENTS) })
+        Ok(Self { epoll, bell, by_number: Vec::new() })
     }
 
     /// The bell that ends a wait.
@@ -89,25 +108,24 @@ impl Sockets {
         }
     }
 
-    /// Waits until a socket can be read, the bell rings or the time is over,
-    /// and gives the numbers of the sockets.
+    /// Waits until a socket can be read, the bell rings or the time is over.
     ///
     /// # Errors
     ///
     /// If the set is broken; an interrupted wait is none.
-    pub fn wait(&mut self, most: Duration, ready: &mut Vec<usize>) -> io::Result<()> {
-        ready.clear();
-        let most = Timespec { tv_sec: most.as_secs() as i64, tv_nsec: most.subsec_nanos() as i64 };
-        self.events.clear();
-        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), Some(&most)) {
+    pub fn wait(&self, most: Duration, ready: &mut Ready) -> io::Result<()> {
+        ready.events.clear();
+        ready.numbers.clear();
+        let most = Timespec { tv_sec: most.as_secs() as i64, tv_nsec: i64::from(most.subsec_nanos()) };
+        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut ready.events), Some(&most)) {
             Ok(_) => {}
             Err(rustix::io::Errno::INTR) => return Ok(()),
             Err(error) => return Err(error.into()),
         }
-        for event in &self.events {
+        for event in &ready.events {
             match event.data.u64() {
                 BELL => self.bell.hush(),
-                number => ready.push(number as usize),
+                number => ready.numbers.push(number as usize),
             }
         }
         Ok(())
@@ -186,9 +204,9 @@ mod tests {
         let to = local(&sockets, 5);
         assert!(sockets.send(0, to, b"hello"));
         assert!(!sockets.send(3, to, b"nobody"));
-        let mut ready = Vec::new();
+        let mut ready = Ready::new();
         sockets.wait(Duration::from_secs(5), &mut ready).expect("wait");
-        assert_eq!(ready, [5]);
+        assert_eq!(ready.numbers, [5]);
         let mut room = [0; 100];
         assert_eq!(sockets.receive(5, &mut room), Some((5, local(&sockets, 0))));
         assert_eq!(sockets.receive(5, &mut room), None);
@@ -198,13 +216,13 @@ mod tests {
 
     #[test]
     fn the_bell_ends_a_wait_once() {
-        let mut sockets = Sockets::new().expect("epoll");
+        let sockets = Sockets::new().expect("epoll");
         let bell = sockets.bell();
         bell.ring();
         bell.ring();
-        let (mut ready, started) = (Vec::new(), std::time::Instant::now());
+        let (mut ready, started) = (Ready::new(), std::time::Instant::now());
         sockets.wait(Duration::from_secs(5), &mut ready).expect("wait");
-        assert!(ready.is_empty() && started.elapsed() < Duration::from_secs(5));
+        assert!(ready.numbers.is_empty() && started.elapsed() < Duration::from_secs(5));
         sockets.wait(Duration::from_millis(1), &mut ready).expect("wait");
         assert!(started.elapsed() >= Duration::from_millis(1));
     }

@@ -6,8 +6,11 @@
 
 pub mod clock;
 pub mod dns;
+pub mod driver;
 pub mod journal;
 pub mod media_socket;
+pub mod media_thread;
 pub mod nftables;
+pub mod panics;
 pub mod udp;
 pub mod ws;
