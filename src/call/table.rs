@@ -88,6 +88,10 @@ impl Calls {
                 if let Some(asking) = asking {
                     let response = headers::dialog_reply(step.config, call, leg, &asking.request, 487);
                     step.respond(key, response);
+                    let asked = call.party(leg.other()).and_then(|p| p.asked.as_ref()).and_then(|a| a.key);
+                    if let Some(key) = asked {
+                        step.desk.out.push_back(Output::Cancel { key });
+                    }
                 }
             }
         });

@@ -109,12 +109,9 @@ impl Session {
                 }
             }
             Some(ice::Change::Proved) if end.remote.is_none() => end.remote = Some(from),
-            Some(ice::Change::Proved | ice::Change::Known) => {
-                if end.remote == Some(from) {
-                    end.expired = false;
-                }
-            }
-            None => {}
+            // A check on the pair in use renews consent (RFC 7675 §5.1).
+            Some(ice::Change::Proved | ice::Change::Known) if end.remote == Some(from) => end.expired = false,
+            Some(ice::Change::Proved | ice::Change::Known) | None => {}
         }
         self.start_dtls(now, leg, out);
         Ok(proved.then_some(from))
@@ -322,10 +319,9 @@ impl Session {
         }
         let Kind::WebRtc(end) = &mut self.sides[leg.index()].kind else { return };
         let mut outputs = Vec::new();
-        if end.dtls_timeout().is_some_and(|at| at <= now.mono) {
-            if let Some(handshake) = end.handshake() {
-                handshake.handle_timeout(now, &mut outputs);
-            }
+        let due = end.dtls_timeout().is_some_and(|at| at <= now.mono);
+        if let Some(handshake) = end.handshake().filter(|_| due) {
+            handshake.handle_timeout(now, &mut outputs);
         }
         let lost = !end.expired && end.agent.handle_timeout(now).is_some();
         end.expired |= lost;
@@ -372,10 +368,9 @@ impl Session {
     fn wake_services(&mut self, now: Now) {
         let ready = [self.sides[0].is_ready(), self.sides[1].is_ready()];
         for (side, listener) in self.sides.iter_mut().zip([ready[1], ready[0]]) {
-            if let Kind::Service(service) = &mut side.kind {
-                if listener {
-                    service.begin(now);
-                }
+            match &mut side.kind {
+                Kind::Service(service) if listener => service.begin(now),
+                Kind::Service(_) | Kind::WebRtc(_) | Kind::Rtp(_) => {}
             }
         }
     }

@@ -389,10 +389,9 @@ impl Shard {
     /// A socket could not be opened: its session cannot go on.
     pub fn handle_bind_failed(&mut self, now: Now, port: PortId) {
         let owner = self.ports.get(port.0 as usize).copied().unwrap_or(Owner::Nobody);
-        if let Owner::Rtp(index, leg) | Owner::Rtcp(index, leg) = owner {
-            if let Some(session) = self.sessions[index].as_mut() {
-                session.fail(now, leg, MediaFailure::PortUnavailable, &mut self.out);
-            }
+        let (Owner::Rtp(index, leg) | Owner::Rtcp(index, leg)) = owner else { return };
+        if let Some(session) = self.sessions.get_mut(index).and_then(Option::as_mut) {
+            session.fail(now, leg, MediaFailure::PortUnavailable, &mut self.out);
         }
     }
 
