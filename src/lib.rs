@@ -4,20 +4,18 @@
 //! drawn in `src/ARCHITECTURE.md`; `tests/tidy.rs` holds the tree to it.
 
 pub mod admin;
+pub mod app;
 pub mod base;
 pub mod call;
 pub mod codec;
 pub mod config;
 pub mod dtls;
 pub mod edge;
-pub mod guard;
-pub mod media;
-pub mod record;
-pub mod route;
 pub mod engine;
 pub mod guard;
 pub mod ice;
 pub mod media;
+pub mod record;
 pub mod route;
 pub mod rtp;
 pub mod sdp;

@@ -3,11 +3,11 @@
 //! Values in the JSON shapes of the API come back. An answer that does not
 //! come within a few seconds is "busy": the page tries again, nothing piles up.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::problem::Problem;
@@ -97,17 +97,22 @@ pub enum Answer {
     },
 }
 
-/// The way to whoever answers; `false` if it is not there or has no room.
+/// An answer on its way; `None` if whoever answers is gone or has no room.
+pub type Pending = Pin<Box<dyn Future<Output = Option<Answer>> + Send>>;
+
+/// The way to whoever answers.
 #[derive(Clone)]
-pub struct Line(Arc<dyn Fn(Ask, oneshot::Sender<Answer>) -> bool + Send + Sync>);
+pub struct Line(Arc<dyn Fn(Ask) -> Pending + Send + Sync>);
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Line {
     /// A line that hands questions to `send`.
-    pub fn new(send: impl Fn(Ask, oneshot::Sender<Answer>) -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(send))
+    pub fn new<F: Future<Output = Option<Answer>> + Send + 'static>(
+        send: impl Fn(Ask) -> F + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(move |ask| Box::pin(send(ask))))
     }
 
     /// Asks and waits for the answer.
@@ -116,15 +121,11 @@ impl Line {
     ///
     /// What is answered to the client: busy, missing, refused.
     pub async fn ask(&self, ask: Ask) -> Result<Answer, Problem> {
-        let (to, answer) = oneshot::channel();
-        if !(self.0)(ask, to) {
-            return Err(Problem::busy());
-        }
-        match timeout(PATIENCE, answer).await {
-            Ok(Ok(Answer::Missing)) => Err(Problem::missing()),
-            Ok(Ok(Answer::Refused { code, message })) => Err(Problem::unprocessable(code, message)),
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) | Err(_) => Err(Problem::busy()),
+        match timeout(PATIENCE, (self.0)(ask)).await {
+            Ok(Some(Answer::Missing)) => Err(Problem::missing()),
+            Ok(Some(Answer::Refused { code, message })) => Err(Problem::unprocessable(code, message)),
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) | Err(_) => Err(Problem::busy()),
         }
     }
 

@@ -240,8 +240,8 @@ mod tests {
 
     /// Answers as a node with one call and one ban would.
     fn node() -> Line {
-        Line::new(|ask, to| {
-            let answer = match ask {
+        Line::new(async |ask| {
+            Some(match ask {
                 Ask::Status => Answer::Value(json!({ "state": "draining" })),
                 Ask::Call { name } if name == "1" => {
                     Answer::Value(json!({ "id": "1", "legs": [{ "peer": "192.0.2.1:5060" }] }))
@@ -251,8 +251,7 @@ mod tests {
                 }
                 Ask::Lift { prefix } if prefix.to_string() == "203.0.113.7" => Answer::Done,
                 _ => Answer::Missing,
-            };
-            to.send(answer).is_ok()
+            })
         })
     }
 

@@ -1,9 +1,32 @@
-//! The command line.
+//! The command line: what may be said, and who does it.
+//!
+//! Exit status: 0 done, 1 failed, 2 wrong usage (clap's own), 64 the
+//! configuration has problems.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+
+use super::commands::{self, Asked};
+use super::load::Source;
+use super::run;
+use crate::config::units;
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let Cli { command, config, socket } = Cli::parse();
+    let source = Source::of(config.as_deref());
+    match command.unwrap_or(Command::Run) {
+        Command::Run => run::run(&source),
+        Command::Check { show } => commands::check(&source, show),
+        Command::NftHelper { socket } => commands::nft_helper(socket.as_deref()),
+        other => commands::ask(&Asked { source, socket }, other),
+    }
+}
 
 /// Session border controller and WebRTC-to-SIP B2BUA.
 #[derive(Debug, Parser)]
@@ -15,8 +38,8 @@ pub struct Cli {
     /// Configuration file; without it the built-in default runs.
     #[arg(short, long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Local socket of the running process, for commands that ask it.
-    #[arg(long, global = true, value_name = "PATH", env = "SBC_SOCKET")]
+    /// Local socket of the running process, for commands that ask it; before the command.
+    #[arg(long, value_name = "PATH", env = "SBC_SOCKET")]
     pub socket: Option<PathBuf>,
 }
 
@@ -38,7 +61,11 @@ pub enum Command {
     /// Run (the default).
     Run,
     /// Report every problem of a configuration.
-    Check,
+    Check {
+        /// Print the configuration itself; without -c the built-in one.
+        #[arg(long)]
+        show: bool,
+    },
     /// Show where a call would go, and why; places no call.
     Route(Route),
     /// List the calls in progress.
@@ -64,9 +91,9 @@ pub enum Command {
     },
     /// Take no new calls; those in progress go on.
     Drain {
-        /// Return only when no call is left, or after this many seconds.
-        #[arg(long, value_name = "SECS", num_args = 0..=1, default_missing_value = "300")]
-        wait: Option<u64>,
+        /// Return only when no call is left, or after this time (seconds, or 90s, 5m).
+        #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "5m", value_parser = time)]
+        wait: Option<Duration>,
     },
     /// Take new calls again.
     Undrain,
@@ -76,8 +103,8 @@ pub enum Command {
     #[command(hide = true)]
     NftHelper {
         /// Serve this socket instead of standard input.
-        #[arg(long, value_name = "PATH", id = "helper_socket")]
-        listen: Option<PathBuf>,
+        #[arg(long, value_name = "PATH")]
+        socket: Option<PathBuf>,
     },
 }
 
@@ -174,10 +201,57 @@ pub enum CdrAction {
 }
 
 /// What the process prints at its start for a newcomer.
-pub fn greeting(phone: SocketAddr, user: &str, password: &str, sip: Option<SocketAddr>) -> String {
-    let sip = sip.map_or_else(String::new, |at| format!("  SIP phones     register at sip:{at} (UDP)\n"));
-    format!(
-        "\n  browser phone  http://{phone}/phone\n  dashboard      http://{phone}/\n  user           {user}\n  \
-         password       {password}\n{sip}\n  Call echo, tone or hello. Ctrl-C ends.\n"
-    )
+pub fn greeting(http: &str, users: &[(&str, &str)], sip: Option<SocketAddr>) -> String {
+    let mut text = String::from("\n");
+    let mut line = |name: &str, value: String| writeln!(text, "  {name:<14} {value}").expect("a String takes all");
+    line("browser phone", format!("http://{http}/phone"));
+    line("dashboard", format!("http://{http}/"));
+    for (user, password) in users {
+        line("user", format!("{user:<8} password {password}"));
+    }
+    if let Some(at) = sip {
+        line("SIP phones", format!("register at sip:{at} (UDP)"));
+    }
+    text.push_str("\n  Call echo, tone or hello. Ctrl-C ends.\n\n");
+    text
+}
+
+/// `90`, `90s`, `5m`.
+fn time(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().map(Duration::from_secs);
+    seconds.or_else(|| units::duration(text)).ok_or_else(|| "a time such as 90, 90s or 5m".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_helper_has_a_socket_of_its_own() {
+        let cli =
+            Cli::try_parse_from(["sbc", "nft-helper", "--socket", "/run/sbc/nft.sock"]).expect("as the unit has it");
+        assert!(cli.socket.is_none());
+        assert!(matches!(cli.command, Some(Command::NftHelper { socket: Some(path) }) if path.ends_with("nft.sock")));
+        let cli = Cli::try_parse_from(["sbc", "--socket", "/x", "calls", "--json"]).expect("before the command");
+        assert_eq!(cli.socket, Some("/x".into()));
+    }
+
+    #[test]
+    fn drain_waits_for_a_time() {
+        let wait = |args: &[&str]| match Cli::try_parse_from(args).expect("usage").command {
+            Some(Command::Drain { wait }) => wait,
+            _ => None,
+        };
+        assert_eq!(wait(&["sbc", "drain"]), None);
+        assert_eq!(wait(&["sbc", "drain", "--wait"]), Some(Duration::from_secs(300)));
+        assert_eq!(wait(&["sbc", "drain", "--wait", "120s"]), Some(Duration::from_secs(120)));
+        assert_eq!(wait(&["sbc", "drain", "--wait", "7"]), Some(Duration::from_secs(7)));
+    }
 }

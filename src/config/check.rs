@@ -291,7 +291,7 @@ fn media_address(m: &Section<'_, '_>, listen: &[Listen], leg: Leg) -> (IpAddr, I
 }
 
 /// Our address on the default route: a connected UDP socket sends nothing.
-fn outward(family: IpAddr) -> IpAddr {
+pub fn outward(family: IpAddr) -> IpAddr {
     let probe = if family.is_ipv4() { ("0.0.0.0:0", "192.0.2.1:9") } else { ("[::]:0", "[2001:db8::1]:9") };
     std::net::UdpSocket::bind(probe.0)
         .and_then(|s| s.connect(probe.1).and_then(|()| s.local_addr()))
@@ -406,7 +406,12 @@ fn listener(text: &str) -> Option<Listen> {
         Some(_) => return None,
         None => (rest, "/".to_owned()),
     };
-    Some(Listen { transport, address: address.parse().ok()?, path })
+    // Towards the network, whatever address that is: for a machine that gets another one each day.
+    let address = match address.strip_prefix("auto:") {
+        Some(port) => SocketAddr::new(outward(IpAddr::from(Ipv4Addr::UNSPECIFIED)), port.parse().ok()?),
+        None => address.parse().ok()?,
+    };
+    Some(Listen { transport, address, path })
 }
 
 fn regex(s: &Section<'_, '_>, key: &str) -> Option<Regex> {

@@ -10,6 +10,6 @@ pub mod section;
 pub mod settings;
 pub mod units;
 
-pub use check::read;
+pub use check::{outward, read};
 pub use problem::Problem;
 pub use settings::Settings;

@@ -30,6 +30,7 @@ use crate::base::limits::{SIP_MESSAGE_BYTES, WS_CONNECTIONS};
 use crate::base::net::canonical_socket;
 use crate::base::{ConnectionId, Flow, RealmId, Transport};
 use crate::engine::{Command, Engine, Output, Query, Reply};
+use crate::record::{Level, LogLine};
 use crate::{guard, media};
 
 /// What other threads ask of a driver.
@@ -300,6 +301,9 @@ impl Driver {
                     });
                 }
                 Output::Firewall(order) => self.firewall(order),
+                Output::Log(line) => emit(&line),
+                // Pages ask once a second; nobody follows single steps.
+                Output::Live(_) => {}
             }
         }
         self.rearm.notify_one();
@@ -335,6 +339,17 @@ impl Driver {
         if !firewall.order(order) {
             tracing::warn!("the firewall helper is behind, a ban holds in user space only");
         }
+    }
+}
+
+/// The record room's lines carry their fields with them.
+fn emit(line: &LogLine) {
+    match line.level {
+        Level::Trace => tracing::trace!(target: "sbc::record", "{line}"),
+        Level::Debug => tracing::debug!(target: "sbc::record", "{line}"),
+        Level::Info => tracing::info!(target: "sbc::record", "{line}"),
+        Level::Warn => tracing::warn!(target: "sbc::record", "{line}"),
+        Level::Error => tracing::error!(target: "sbc::record", "{line}"),
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod dns;
 pub mod driver;
+pub mod entropy;
 pub mod journal;
 pub mod media_socket;
 pub mod media_thread;
