@@ -42,7 +42,9 @@ impl Engine {
         match output {
             Sip::Transmit { flow, bytes } => self.out.push_back(Output::Transmit { flow, bytes }),
             Sip::Request { key, flow, request } => {
-                if !self.is_scanner(now, &flow, &request) {
+                if self.is_scanner(now, &flow, &request) {
+                    self.endpoint.ignore(key);
+                } else {
                     self.on_request(now, key, flow, request);
                 }
             }
