@@ -1047,3 +1047,41 @@ fn a_bye_that_comes_before_the_ack_waits_for_it_on_the_other_side() {
     w.send(a.at, &bye.reply("200 OK", "", "", ""));
     w.check_idle();
 }
+
+#[test]
+fn a_user_at_a_browser_and_at_a_phone_is_reached_at_either() {
+    use sbc::media::command::Command;
+    let mut w = World::with(|c| c.call.realms[0].auth = sbc::call::config::Auth::None);
+    w.register(browser(1), "bob", "r1", "<sip:b1@one.invalid;transport=ws>");
+    w.register(phone_b(), "bob", "r2", "<sip:bob@192.0.2.20:5060>");
+    let mut a = Ua::new(phone_a(), "anna", "bob");
+    w.send(a.at, &a.invite(&phone_sdp("192.0.2.10", "8")));
+    w.expect(a.at, "SIP/2.0 100");
+    let at_browser = w.expect(browser(1), "INVITE");
+    let at_phone = w.expect(phone_b(), "INVITE sip:bob@192.0.2.20:5060");
+    assert!(at_phone.body().contains("RTP/AVP 8 0 101") && at_browser.body().contains("SAVPF 8 111 0"));
+    w.send(
+        browser(1),
+        &at_browser.reply("200 OK", "t1", "Contact: <sip:b1@one.invalid;transport=ws>\n", &browser_sdp("active", "8")),
+    );
+    w.expect(browser(1), "ACK");
+    let cancel_late = w.wire.iter().filter(|(_, t)| t.starts_with("CANCEL")).count();
+    assert_eq!(cancel_late, 0, "nothing was heard of the phone yet");
+    w.send(phone_b(), &at_phone.reply("100 Trying", "", "", ""));
+    w.expect(phone_b(), "CANCEL");
+    w.send(phone_b(), &at_phone.reply("487 Request Terminated", "t2", "", ""));
+    w.expect(phone_b(), "ACK");
+    let ok = w.expect(a.at, "SIP/2.0 200");
+    w.send(a.at, &a.ack(&ok, ""));
+    let last = w.media.iter().rev().find_map(|c| match c {
+        Command::Open { plan, .. } => Some(plan.sides[1].end.clone()),
+        _ => None,
+    });
+    assert!(matches!(last, Some(sbc::media::plan::End::WebRtc(_))), "{last:?}");
+    w.send(a.at, &a.request("BYE", "", ""));
+    w.expect(a.at, "SIP/2.0 200");
+    let bye = w.expect(browser(1), "BYE");
+    w.send(browser(1), &bye.reply("200 OK", "", "", ""));
+    w.clear(phone_b());
+    w.check_idle();
+}

@@ -152,7 +152,11 @@ impl World {
     }
 
     pub fn media_event(&mut self, media: sbc::base::MediaId, kind: media::EventKind) {
-        let call = sbc::base::CallId(media.0);
+        let opened = self.media.iter().find_map(|c| match c {
+            Command::Open { media: m, call, .. } if *m == media => Some(*call),
+            _ => None,
+        });
+        let call = opened.expect("a session that was opened");
         let event = media::Event { at: self.now, media, call, kind };
         self.engine.handle_media(self.now, event);
         self.collect();

@@ -1,4 +1,4 @@
-//! Fuzz target: the body is in the room.
+//! Feeds `sbc::rtp::fuzz::unprotect`, where the promises that it checks are written.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| sbc::rtp::fuzz::unprotect(data));
