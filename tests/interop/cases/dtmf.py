@@ -38,7 +38,7 @@ def browser_to_receiver(world, codec):
     ends = {t for t, _, end, _, _ in media.events if end}
     expect(len(ends) == len(DIGITS), f"{len(ends)} of {len(DIGITS)} events ended")
     hears("the phone", (8000, media.samples), BROWSER_HZ)
-    done(sbc, {"cause.sip_code": 200, "trunk": "carrier"})
+    done(sbc, {"cause.sip_code": 200, "trunk_b": "carrier"})
 
 
 def case_opus_browser_to_phone(world):

@@ -6,7 +6,7 @@ from baresip import Baresip
 from browser import Browser
 from rtp import Peer
 from sipp import Sipp
-from talk import done, microphone
+from talk import attempts, done, finals, microphone
 from world import Sbc, expect, until
 
 
@@ -123,7 +123,7 @@ def case_unregistered_browser_may_not_call(world):
     browser.call("echo")
     expect(browser.wait("failed")["code"] in (401, 403), "refused")
     browser.close()
-    until("the attempts have records", 5, lambda: len(sbc.records()) >= 1)
+    until("the attempts have records", 5, lambda: finals(sbc, challenged=True))
 
 
 def case_next_trunk_takes_over(world):
@@ -142,7 +142,9 @@ def case_next_trunk_takes_over(world):
     second.finish()
     media.close()
     browser.close()
-    done(sbc, {"attempt": 1, "cause.sip_code": 503, "trunk": "first"}, {"attempt": 2, "cause.sip_code": 200, "trunk": "second"})
+    done(sbc, {"cause.sip_code": 200, "attempt": 2, "trunk_b": "second"})
+    tried = [(r["attempt"], r["trunk_b"], r["cause"]["sip_code"]) for r in attempts(sbc)]
+    expect(tried == [(1, "first", 503), (2, "second", 200)], f"{tried}")
 
 
 def case_trunk_over_its_limit(world):

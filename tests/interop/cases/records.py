@@ -88,7 +88,7 @@ def case_why_names_the_first_cause_of_a_failure(world):
     phone.wait("CALL_CLOSED")
     uas.finish()
     found = records(sbc, {"cause.sip_code": 486})
-    why = sbc.cli("why", found[0].get("session_id") or found[0]["call_id_a"])
+    why = sbc.cli("why", found[0]["call"])
     expect("486" in why or "busy" in why.lower(), why)
     metrics = sbc.host.get(8080, "/metrics")[1]
     expect('result="busy"' in metrics, "the busy call is counted")
