@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sbc::base::{Instant, Now, Rng, UnixMillis};
 use sbc::dtls::{Fingerprint, Handshake, Handshakes, HashKind, Output, Role};
-use sbc::ice::attribute::{ICE_CONTROLLING, PRIORITY, USERNAME, USE_CANDIDATE};
+use sbc::ice::attribute::{ICE_CONTROLLING, PRIORITY, USE_CANDIDATE, USERNAME};
 use sbc::ice::{Builder, Class, Message, TransactionId};
 use sbc::rtp::srtp::{self, Inbound, Keys, Outbound, Profile};
 
@@ -67,7 +67,9 @@ impl Rtc {
     }
 
     pub fn agree(&mut self, now: Instant, theirs: &Sdp) {
-        let (Some(ufrag), Some(pwd), Some(at)) = (theirs.ufrag.clone(), theirs.pwd.clone(), theirs.candidates.first().copied()) else {
+        let (Some(ufrag), Some(pwd), Some(at)) =
+            (theirs.ufrag.clone(), theirs.pwd.clone(), theirs.candidates.first().copied())
+        else {
             self.complaints.push("a description without ICE".to_owned());
             return;
         };
@@ -82,7 +84,8 @@ impl Rtc {
                 ("active", _) | (_, Some("passive")) => Role::Client,
                 _ => Role::Server,
             };
-            let expected: Vec<_> = theirs.fingerprint.iter().filter_map(|f| Fingerprint::new(HashKind::Sha256, f)).collect();
+            let expected: Vec<_> =
+                theirs.fingerprint.iter().filter_map(|f| Fingerprint::new(HashKind::Sha256, f)).collect();
             self.dtls = Some(self.script.scripted(role, &expected));
         }
     }

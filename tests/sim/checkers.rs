@@ -129,7 +129,9 @@ impl Checkers {
 
     /// INVITEs of a peer that never had a final answer.
     pub fn unanswered(&self, ua: &Ua) -> Vec<String> {
-        let open = |c: &&crate::ua::Client| c.method == "INVITE" && c.finals.is_empty() && c.purpose != crate::ua::Purpose::Other;
+        let open = |c: &&crate::ua::Client| {
+            c.method == "INVITE" && c.finals.is_empty() && c.purpose != crate::ua::Purpose::Other
+        };
         let name = &ua.profile.user;
         if ua.script.deaf || ua.profile.websocket && ua.connection.is_none() {
             return Vec::new();

@@ -460,7 +460,9 @@ impl Ua {
 
     fn find_call(&self, msg: &Msg) -> Option<usize> {
         self.calls.iter().position(|c| {
-            c.call_id == msg.call_id() && c.local_tag == msg.to_tag() && (c.remote_tag == msg.from_tag() || c.remote_tag.is_empty())
+            c.call_id == msg.call_id()
+                && c.local_tag == msg.to_tag()
+                && (c.remote_tag == msg.from_tag() || c.remote_tag.is_empty())
         })
     }
 
@@ -514,7 +516,8 @@ impl Ua {
         let branch = msg.branch().to_owned();
         let invite = self.servers.iter().position(|s| s.method == "INVITE" && s.branch == branch);
         let status = if invite.is_some() { 200 } else { 481 };
-        let tag = invite.and_then(|i| self.servers[i].call).map(|at| self.calls[at].local_tag.clone()).unwrap_or_default();
+        let tag =
+            invite.and_then(|i| self.servers[i].call).map(|at| self.calls[at].local_tag.clone()).unwrap_or_default();
         self.respond(now, server, &Msg::response(msg, status, &tag));
         if let Some(i) = invite.filter(|i| self.servers[*i].status < 200) {
             let request = self.servers[i].request.clone();
@@ -599,7 +602,9 @@ impl Ua {
     /// Takes a datagram at one of the media addresses.
     pub fn handle_media(&mut self, now: Instant, to: SocketAddr, from: SocketAddr, bytes: &[u8]) {
         let mut packets = Vec::new();
-        let Some(media) = self.calls.iter_mut().filter_map(|c| c.media.as_mut()).find(|m| m.local == to) else { return };
+        let Some(media) = self.calls.iter_mut().filter_map(|c| c.media.as_mut()).find(|m| m.local == to) else {
+            return;
+        };
         media.handle_packet(now, from, bytes, &mut packets);
         self.out.extend(packets.into_iter().map(|(at, bytes)| Out::Media { from: to, to: at, bytes }));
     }
