@@ -11,6 +11,7 @@ pub mod engine;
 pub mod guard;
 pub mod ice;
 pub mod media;
+pub mod record;
 pub mod route;
 pub mod rtp;
 pub mod sdp;

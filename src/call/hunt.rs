@@ -180,7 +180,7 @@ fn start(call: &mut Call, step: &mut Step<'_, '_>, number: u8, flow: Flow) {
             call_id,
         },
     );
-    if call.attempts.len() == 1 && step.desk.due.at(&(call.id, Wait::Answer)).is_none() {
+    if step.desk.due.at(&(call.id, Wait::Answer)).is_none() {
         step.wait(call.id, Wait::Answer, step.now.mono + config.timing.no_answer);
     }
     step.wait(call.id, Wait::Response(number), step.now.mono + config.timing.silent);

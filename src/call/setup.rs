@@ -286,6 +286,7 @@ fn begin(
     let mut a = Party::new(dialog);
     a.trunk = caller.trunk;
     a.user = caller.user.clone();
+    a.instance = a.user.as_deref().and_then(|u| step.around.registrar.instance_on(u, flow.connection));
     let realm = config.realm(flow.realm).ok_or_else(|| Refused::new(500, Internal::Internal, "no such realm"))?;
     let offered = admitted.offer.as_ref().map(|(session, _)| session);
     let kind = offer::kind_of(realm, offered, flow.transport);

@@ -113,10 +113,11 @@ impl Engine {
         self.counters.connections = self.counters.connections.saturating_sub(1);
         self.guard.connection_closed(now, flow.realm, flow.remote.ip());
         self.registrar.handle_flow_closed(now, &flow);
-        // Attempts fail by their transactions first, then legs are lost.
-        self.endpoint.handle_flow_closed(now, flow);
-        self.pump(now);
+        // Legs are lost before their transactions fail: a request to a side that
+        // may come back is not the end of its dialog.
         self.with_calls(|calls, around| calls.handle_flow_closed(now, around, &flow));
+        self.pump(now);
+        self.endpoint.handle_flow_closed(now, flow);
         self.pump(now);
     }
 
