@@ -87,8 +87,6 @@ const LONG: &[(&str, usize)] = &[
     ("src/sip/digest.rs", 650),
     ("src/sip/endpoint/tests.rs", 600),
     ("src/sip/transaction/table.rs", 550),
-    ("tests/engine_calls.rs", 1100),
-    ("tests/engine_calls/world.rs", 550),
 ];
 
 #[test]
