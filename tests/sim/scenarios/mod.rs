@@ -1,0 +1,3 @@
+//! Stories with known ends.
+
+mod basic;
