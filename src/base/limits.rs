@@ -30,6 +30,10 @@ pub const BINDINGS: usize = 1_000_000;
 /// Most targets tried for one call.
 pub const TARGETS_PER_CALL: usize = 10;
 
+/// Nonces whose use counts an engine remembers; only those that proved a
+/// password are held, and when they are used up the oldest become stale.
+pub const DIGEST_NONCES: usize = 100_000;
+
 /// Most media lines in an SDP that we read; 2,000 of them are an attack.
 pub const SDP_MEDIA: usize = 32;
 
@@ -42,6 +46,23 @@ pub const SDP_FORMATS: usize = 64;
 /// Most candidates kept for one media line.
 pub const SDP_CANDIDATES: usize = 64;
 
+/// Bindings of one user that are called at the same time; more are old
+/// registrations of devices that are gone.
+pub const FORKS_PER_TARGET: usize = 5;
+
+/// Most attempts of one call: every target with some addresses.
+pub const ATTEMPTS_PER_CALL: usize = 30;
+
+/// Early dialogs kept for one attempt: downstream forks that have rung.
+pub const EARLY_DIALOGS: usize = 8;
+
+/// Longest user part, display name or header value that crosses from one leg
+/// to the other, bytes.
+pub const CROSSING_VALUE_BYTES: usize = 1024;
+
+/// Own Via headers a request may carry before it is a loop: a call may come
+/// back once or twice on purpose (a PBX that forwards).
+pub const OWN_VIAS: usize = 3;
 /// Longest session description read, bytes: what fits one SIP message.
 pub const SDP_BYTES: usize = SIP_MESSAGE_BYTES;
 
@@ -63,6 +84,26 @@ pub const SDP_SSRCS: usize = 16;
 
 /// Longest UDP media packet handled, bytes: an Ethernet jumbo-free MTU with room.
 pub const MEDIA_PACKET_BYTES: usize = 2048;
+
+/// Sources (SSRC) of one SRTP direction. A call uses one or two, each hold or
+/// transfer may add one; none can be forgotten while its keys live.
+pub const SRTP_SOURCES: usize = 64;
+
+/// Packets in one RTCP datagram; a report has three or four, and more than this
+/// is an attack.
+pub const RTCP_PACKETS: usize = 64;
+
+/// Attributes of one STUN message; ICE checks have about ten.
+pub const STUN_ATTRIBUTES: usize = 32;
+
+/// Longest STUN message read, bytes: it has to fit an Ethernet frame.
+pub const STUN_MESSAGE_BYTES: usize = 1500;
+
+/// Candidate pairs kept for one ICE agent; the least recently checked go first.
+pub const ICE_PAIRS: usize = 32;
+
+/// STUN transactions remembered by one ICE agent against replays.
+pub const ICE_TRANSACTIONS: usize = 64;
 
 /// Most media sessions in a shard.
 pub const MEDIA_SESSIONS: usize = 20_000;
@@ -96,8 +137,22 @@ pub const WS_QUEUE: usize = 256;
 /// Commands or events waiting between an engine and a media thread.
 pub const MEDIA_RING: usize = 65_536;
 
+/// Facts waiting for the records of an engine; they are taken after each input.
+pub const FACTS_WAITING: usize = 65_536;
+
 /// CDRs waiting for a sink besides the journal.
 pub const CDR_QUEUE: usize = 65_536;
 
 const _: () = assert!(SIP_LINE_BYTES < SIP_MESSAGE_BYTES, "a line fits a message");
 const _: () = assert!(CALLS_REMEMBERED * EVENTS_PER_CALL <= 4_000_000, "memory of `why` stays below 400 MB");
+
+/// Most DNS questions for one SIP URI. NAPTR, three SRV and the addresses of
+/// their targets stay below it; a zone that asks for more is made to.
+pub const LOCATE_QUESTIONS: usize = 16;
+
+/// Most addresses to try for one SIP URI.
+pub const LOCATE_ADDRESSES: usize = 16;
+
+/// Share of [`TRANSACTIONS`] kept free of INVITEs, so that calls can end in
+/// overload: one in eight.
+pub const TRANSACTIONS_FOR_OTHERS: usize = TRANSACTIONS / 8;
