@@ -54,7 +54,7 @@ pub struct Desk {
     pub forget: Deadlines<ClientKey>,
     /// True while no new call is taken.
     pub draining: bool,
-    /// Calls so far.
+    /// Calls so far, from a random number on.
     pub counted: u64,
     /// Tokens so far.
     pub tokens: u64,
@@ -130,7 +130,9 @@ pub enum Wait {
 
 impl Desk {
     /// An empty desk.
-    pub fn new(engine: EngineId, rng: Rng) -> Self {
+    pub fn new(engine: EngineId, mut rng: Rng) -> Self {
+        // A process that restarts within a second must not use the ids of the one before.
+        let counted = rng.u64() & 0xff_ffff;
         Self {
             engine,
             rng,
@@ -149,7 +151,7 @@ impl Desk {
             due: Deadlines::new(),
             forget: Deadlines::new(),
             draining: false,
-            counted: 0,
+            counted,
             tokens: 0,
             opened: 0,
             questions: 0,
@@ -157,7 +159,7 @@ impl Desk {
     }
 
     /// An id for a call: seconds of its start, engine, counter. The counter
-    /// wraps after 16 million calls of one second.
+    /// begins anywhere and wraps after 16 million calls of one second.
     pub fn call_id(&mut self, now: Now) -> CallId {
         self.counted += 1;
         let secs = now.wall.secs() & 0xffff_ffff;
