@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sbc::base::{Instant, Now, Rng, UnixMillis};
 use sbc::dtls::{Fingerprint, Handshake, Handshakes, HashKind, Output, Role};
-use sbc::ice::attribute::{ICE_CONTROLLING, PRIORITY, USERNAME, USE_CANDIDATE};
+use sbc::ice::attribute::{ICE_CONTROLLING, PRIORITY, USE_CANDIDATE, USERNAME};
 use sbc::ice::{Builder, Class, Message, TransactionId};
 use sbc::rtp::srtp::{self, Inbound, Keys, Outbound, Profile};
 
@@ -24,8 +24,6 @@ pub struct Rtc {
     pub script: Arc<Script>,
     /// The fingerprint written in SDP; a test may write a wrong one.
     pub fingerprint: Vec<u8>,
-    /// `a=setup` we sent last.
-    pub setup: &'static str,
     remote: Option<(String, String, SocketAddr)>,
     check: Option<Instant>,
     pub checks_sent: u32,
@@ -46,7 +44,6 @@ impl Rtc {
             pwd: rng.token(24),
             fingerprint: script.fingerprint().bytes().to_vec(),
             script,
-            setup: "actpass",
             remote: None,
             check: None,
             checks_sent: 0,
@@ -67,7 +64,9 @@ impl Rtc {
     }
 
     pub fn agree(&mut self, now: Instant, theirs: &Sdp) {
-        let (Some(ufrag), Some(pwd), Some(at)) = (theirs.ufrag.clone(), theirs.pwd.clone(), theirs.candidates.first().copied()) else {
+        let (Some(ufrag), Some(pwd), Some(at)) =
+            (theirs.ufrag.clone(), theirs.pwd.clone(), theirs.candidates.first().copied())
+        else {
             self.complaints.push("a description without ICE".to_owned());
             return;
         };
@@ -78,11 +77,10 @@ impl Rtc {
             self.check = Some(now);
         }
         if self.dtls.is_none() {
-            let role = match (self.setup, theirs.setup.as_deref()) {
-                ("active", _) | (_, Some("passive")) => Role::Client,
-                _ => Role::Server,
-            };
-            let expected: Vec<_> = theirs.fingerprint.iter().filter_map(|f| Fingerprint::new(HashKind::Sha256, f)).collect();
+            // To an offer of `actpass` a browser answers `active`.
+            let role = if theirs.setup.as_deref() == Some("active") { Role::Server } else { Role::Client };
+            let expected: Vec<_> =
+                theirs.fingerprint.iter().filter_map(|f| Fingerprint::new(HashKind::Sha256, f)).collect();
             self.dtls = Some(self.script.scripted(role, &expected));
         }
     }

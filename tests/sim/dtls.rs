@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sbc::base::{Instant, Now};
-use sbc::dtls::{Failure, Fingerprint, Handshake, Handshakes, HashKind, KeyingMaterial, Output, Outputs, Role, SrtpProfile};
+use sbc::dtls::{
+    Failure, Fingerprint, Handshake, Handshakes, HashKind, KeyingMaterial, Output, Outputs, Role, SrtpProfile,
+};
 use sha2::{Digest as _, Sha256};
 
 /// Makes scripted handshakes with one certificate.
@@ -156,7 +158,9 @@ impl Handshake for Scripted {
     }
 
     fn handle_datagram(&mut self, now: Now, datagram: &[u8], out: &mut Outputs) {
-        let (Some(kind), Some(random), Some(rest)) = (datagram.get(3), datagram.get(4..12), datagram.get(12..)) else { return };
+        let (Some(kind), Some(random), Some(rest)) = (datagram.get(3), datagram.get(4..12), datagram.get(12..)) else {
+            return;
+        };
         let mut theirs = [0; 8];
         theirs.copy_from_slice(random);
         match (self.state, self.role, *kind) {

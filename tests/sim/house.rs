@@ -153,10 +153,9 @@ impl House {
             realm: CARRIERS,
             target: Uri::parse(&format!("sip:{ip}:5060")).expect("a URI of the test"),
             codecs: Vec::new(),
-            credentials: self.trunk_login.then(|| call::config::Credentials {
-                user: name.to_owned(),
-                password: Secret::new(PASSWORD),
-            }),
+            credentials: self
+                .trunk_login
+                .then(|| call::config::Credentials { user: name.to_owned(), password: Secret::new(PASSWORD) }),
             peers: ip.parse().into_iter().collect(),
         };
         vec![trunk("alpha", "10.9.0.11"), trunk("beta", "10.9.0.12")]

@@ -114,9 +114,12 @@ impl Media {
         };
         let all: Vec<_> = theirs.formats.iter().filter_map(event).collect();
         self.events = all.iter().find(|(_, hz)| *hz == clock).or(all.first()).copied();
-        let (we_send, we_hear) = (matches!(direction, "sendrecv" | "sendonly"), matches!(direction, "sendrecv" | "recvonly"));
-        let (they_hear, they_send) =
-            (matches!(theirs.direction.as_str(), "sendrecv" | "recvonly"), matches!(theirs.direction.as_str(), "sendrecv" | "sendonly"));
+        let (we_send, we_hear) =
+            (matches!(direction, "sendrecv" | "sendonly"), matches!(direction, "sendrecv" | "recvonly"));
+        let (they_hear, they_send) = (
+            matches!(theirs.direction.as_str(), "sendrecv" | "recvonly"),
+            matches!(theirs.direction.as_str(), "sendrecv" | "sendonly"),
+        );
         self.sends = we_send && they_hear && self.remote.is_some();
         self.receives = we_hear && they_send;
         if let Transport::WebRtc(rtc) = &mut self.transport {
@@ -207,7 +210,13 @@ impl Media {
     }
 
     /// Takes a datagram from the far end.
-    pub fn handle_packet(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], out: &mut Vec<(SocketAddr, Vec<u8>)>) {
+    pub fn handle_packet(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        bytes: &[u8],
+        out: &mut Vec<(SocketAddr, Vec<u8>)>,
+    ) {
         let mut packet = bytes.to_vec();
         if let Transport::WebRtc(rtc) = &mut self.transport {
             match rtc.handle_packet(now, from, &mut packet, out) {
@@ -297,7 +306,9 @@ thread_local! {
 
 /// The `n`-th packet of a tone, from a store: encoding is not what is under test.
 fn tone_frame(codec: Codec, hz: u32, n: usize) -> Vec<u8> {
-    let frames = FRAMES.with_borrow_mut(|store| Rc::clone(store.entry((codec, hz)).or_insert_with(|| Rc::new(encode_tone(codec, hz)))));
+    let frames = FRAMES.with_borrow_mut(|store| {
+        Rc::clone(store.entry((codec, hz)).or_insert_with(|| Rc::new(encode_tone(codec, hz))))
+    });
     frames[n % frames.len()].clone()
 }
 

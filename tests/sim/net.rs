@@ -17,9 +17,18 @@ use sbc::base::{Instant, Rng};
 pub enum Arrival {
     Datagram(Datagram),
     /// A whole WebSocket message; `up` towards the SBC.
-    Message { connection: u64, up: bool, bytes: Vec<u8> },
-    Closed { connection: u64, up: bool },
-    Opened { connection: u64 },
+    Message {
+        connection: u64,
+        up: bool,
+        bytes: Vec<u8>,
+    },
+    Closed {
+        connection: u64,
+        up: bool,
+    },
+    Opened {
+        connection: u64,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +102,8 @@ impl Net {
 
     /// Puts a host behind a NAT with a public address.
     pub fn add_nat(&mut self, inside: IpAddr, public: IpAddr) {
-        self.nats.insert(inside, Nat { public, next_port: 40_000, ports: BTreeMap::new(), written_to: BTreeSet::new() });
+        self.nats
+            .insert(inside, Nat { public, next_port: 40_000, ports: BTreeMap::new(), written_to: BTreeSet::new() });
     }
 
     /// The address that the world sees of an inside one, if a NAT has mapped it.

@@ -29,7 +29,9 @@ impl Msg {
         for (name, value) in &request.headers {
             match name.as_str() {
                 "Via" | "From" | "Call-ID" | "CSeq" => msg.add(name, value),
-                "To" if param(value, "tag").is_none() && status > 100 => msg.add("To", &format!("{value};tag={to_tag}")),
+                "To" if param(value, "tag").is_none() && status > 100 => {
+                    msg.add("To", &format!("{value};tag={to_tag}"))
+                }
                 "To" => msg.add(name, value),
                 _ => {}
             }
@@ -144,13 +146,23 @@ pub fn host_port(uri: &str) -> &str {
 }
 
 /// Answers a challenge: RFC 7616 with SHA-256 or MD5, qop=auth if offered.
-pub fn authorize(challenge: &str, user: &str, password: &str, method: &str, uri: &str, nc: u32, cnonce: &str) -> String {
+pub fn authorize(
+    challenge: &str,
+    user: &str,
+    password: &str,
+    method: &str,
+    uri: &str,
+    nc: u32,
+    cnonce: &str,
+) -> String {
     let field = |name: &str| quoted(challenge, name).unwrap_or_default();
     let (realm, nonce, opaque) = (field("realm"), field("nonce"), field("opaque"));
     let algorithm = if field("algorithm").is_empty() { "MD5".to_owned() } else { field("algorithm") };
     let h = |text: String| if algorithm == "SHA-256" { hex(&Sha256::digest(text)) } else { hex(&Md5::digest(text)) };
     let (a1, a2) = (h(format!("{user}:{realm}:{password}")), h(format!("{method}:{uri}")));
-    let mut out = format!("Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", algorithm={algorithm}");
+    let mut out = format!(
+        "Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", algorithm={algorithm}"
+    );
     if field("qop").split(',').any(|q| q.trim() == "auth") {
         let response = h(format!("{a1}:{nonce}:{nc:08x}:{cnonce}:auth:{a2}"));
         let _ = write!(out, ", response=\"{response}\", qop=auth, nc={nc:08x}, cnonce=\"{cnonce}\"");
@@ -257,7 +269,9 @@ impl Sdp {
             "mid" => self.mid = own(),
             "candidate" => {
                 let words: Vec<&str> = value.split(' ').collect();
-                if let (Some(Ok(ip)), Some(Ok(port))) = (words.get(4).map(|w| w.parse()), words.get(5).map(|w| w.parse())) {
+                if let (Some(Ok(ip)), Some(Ok(port))) =
+                    (words.get(4).map(|w| w.parse()), words.get(5).map(|w| w.parse()))
+                {
                     self.candidates.push(SocketAddr::new(ip, port));
                 }
             }

@@ -178,7 +178,8 @@ pub struct Ua {
 
 impl Ua {
     pub fn new(profile: Profile, mut rng: Rng) -> Self {
-        let host = if profile.websocket { format!("{}.invalid", rng.token(12)) } else { format!("{}:5060", profile.ip) };
+        let host =
+            if profile.websocket { format!("{}.invalid", rng.token(12)) } else { format!("{}:5060", profile.ip) };
         let register_call_id = rng.token(20);
         let mut secrets = BTreeSet::from([profile.ip.to_string(), profile.agent.clone(), register_call_id.clone()]);
         if profile.websocket {
@@ -470,7 +471,10 @@ impl Ua {
     fn on_challenge(&mut self, now: Instant, purpose: Purpose, request: &Msg, challenge: &Msg) {
         let method = request.method().to_owned();
         let uri = request.start.split(' ').nth(1).unwrap_or_default().to_owned();
-        let stale = challenge.all("WWW-Authenticate").chain(challenge.all("Proxy-Authenticate")).any(|c| c.contains("stale=true"));
+        let stale = challenge
+            .all("WWW-Authenticate")
+            .chain(challenge.all("Proxy-Authenticate"))
+            .any(|c| c.contains("stale=true"));
         let answered = request.get("Authorization").or(request.get("Proxy-Authorization")).is_some();
         let status = challenge.status().unwrap_or(0);
         let credentials = self.credentials(challenge, &method, &uri).filter(|_| !answered || stale);

@@ -229,7 +229,6 @@ impl Ua {
         lines.extend(formats.iter().map(|(pt, name)| format!("a=rtpmap:{pt} {name}")));
         lines.push(format!("a={}", call.direction));
         if let Transport::WebRtc(rtc) = &mut media.transport {
-            rtc.setup = setup;
             let digits: Vec<String> = rtc.fingerprint.iter().map(|b| format!("{b:02X}")).collect();
             lines.push(format!("a=mid:{mid}"));
             lines.push("a=rtcp-mux".to_owned());
@@ -253,8 +252,8 @@ impl Ua {
         if webrtc != theirs.profile.contains("SAVPF") {
             self.complain(format!("profile {} for this kind of peer", theirs.profile));
         }
-        for secret in [theirs.pwd.clone(), theirs.origin.split(' ').nth(1).map(str::to_owned)].into_iter().flatten() {
-            self.secret(&secret);
+        if let Some(pwd) = theirs.pwd.clone() {
+            self.secret(&pwd);
         }
         let codecs = self.profile.codecs.clone();
         let call = &mut self.calls[at];
@@ -460,7 +459,9 @@ impl Ua {
 
     fn find_call(&self, msg: &Msg) -> Option<usize> {
         self.calls.iter().position(|c| {
-            c.call_id == msg.call_id() && c.local_tag == msg.to_tag() && (c.remote_tag == msg.from_tag() || c.remote_tag.is_empty())
+            c.call_id == msg.call_id()
+                && c.local_tag == msg.to_tag()
+                && (c.remote_tag == msg.from_tag() || c.remote_tag.is_empty())
         })
     }
 
@@ -514,7 +515,8 @@ impl Ua {
         let branch = msg.branch().to_owned();
         let invite = self.servers.iter().position(|s| s.method == "INVITE" && s.branch == branch);
         let status = if invite.is_some() { 200 } else { 481 };
-        let tag = invite.and_then(|i| self.servers[i].call).map(|at| self.calls[at].local_tag.clone()).unwrap_or_default();
+        let tag =
+            invite.and_then(|i| self.servers[i].call).map(|at| self.calls[at].local_tag.clone()).unwrap_or_default();
         self.respond(now, server, &Msg::response(msg, status, &tag));
         if let Some(i) = invite.filter(|i| self.servers[*i].status < 200) {
             let request = self.servers[i].request.clone();
@@ -599,7 +601,9 @@ impl Ua {
     /// Takes a datagram at one of the media addresses.
     pub fn handle_media(&mut self, now: Instant, to: SocketAddr, from: SocketAddr, bytes: &[u8]) {
         let mut packets = Vec::new();
-        let Some(media) = self.calls.iter_mut().filter_map(|c| c.media.as_mut()).find(|m| m.local == to) else { return };
+        let Some(media) = self.calls.iter_mut().filter_map(|c| c.media.as_mut()).find(|m| m.local == to) else {
+            return;
+        };
         media.handle_packet(now, from, bytes, &mut packets);
         self.out.extend(packets.into_iter().map(|(at, bytes)| Out::Media { from: to, to: at, bytes }));
     }

@@ -290,7 +290,11 @@ impl World {
         let shards: Vec<bool> = self.shards.iter().map(|s| due(s.poll_timeout())).collect();
         let uas: Vec<&str> =
             self.uas.iter().filter(|u| due(u.poll_timeout())).map(|u| u.profile.user.as_str()).collect();
-        format!("engine {}, shards {shards:?}, net {}, peers {uas:?}", due(self.engine.poll_timeout()), due(self.net.poll_timeout()))
+        format!(
+            "engine {}, shards {shards:?}, net {}, peers {uas:?}",
+            due(self.engine.poll_timeout()),
+            due(self.net.poll_timeout())
+        )
     }
 
     fn move_to(&mut self, at: Instant) {
@@ -395,7 +399,12 @@ impl World {
         let Some(c) = self.connections.get(&connection) else { return };
         let (ua, flow, open) = (c.ua, c.flow, c.open);
         if self.tracing {
-            self.trace(&format!("{} {}\n{}", if up { "up" } else { "down" }, connection, String::from_utf8_lossy(&bytes)));
+            self.trace(&format!(
+                "{} {}\n{}",
+                if up { "up" } else { "down" },
+                connection,
+                String::from_utf8_lossy(&bytes)
+            ));
         }
         if up {
             if open {
@@ -541,7 +550,12 @@ impl World {
         if flow.transport == Transport::Ws {
             let connection = flow.connection.0;
             if self.connections.get(&connection).is_some_and(|c| c.open) {
-                self.net.send_stream(self.now.mono, connection, false, Arrival::Message { connection, up: false, bytes });
+                self.net.send_stream(
+                    self.now.mono,
+                    connection,
+                    false,
+                    Arrival::Message { connection, up: false, bytes },
+                );
             }
         } else {
             self.net.send(self.now.mono, Datagram { from: flow.local, to: flow.remote, bytes });
@@ -582,7 +596,11 @@ impl World {
         if !self.engine.is_idle() {
             left.push("the engine holds something".to_owned());
             left.extend(self.engine.calls().iter().map(|c| format!("call {} in {:?}", c.id, c.phase)));
-            left.push(format!("ports used {}, guard calls {}", self.engine.ports().used(), self.engine.guard().calls()));
+            left.push(format!(
+                "ports used {}, guard calls {}",
+                self.engine.ports().used(),
+                self.engine.guard().calls()
+            ));
             left.push(format!("calls idle {}", self.engine.calls().is_idle()));
         }
         if self.shards.iter().any(|s| s.sessions() > 0) {
@@ -606,7 +624,7 @@ impl World {
             }
         }
         left.extend(self.check.open_calls());
-        left.extend(self.records.open());
+        left.extend(self.records.problems());
         assert!(left.is_empty(), "not idle at {:?}:\n{}", self.now.mono, left.join("\n"));
     }
 
