@@ -9,6 +9,7 @@ pub mod config;
 pub mod demux;
 pub mod digits;
 pub mod event;
+pub mod fuzz;
 pub mod index;
 pub mod latch;
 pub mod packet;
