@@ -156,15 +156,16 @@ fn answer(shared: &Shared, first: Request, inbox: &mut mpsc::Receiver<Request>) 
 async fn read_udp(shared: Shared, listener: Rc<UdpListener>) {
     let mut batch = Batch::new();
     while listener.readable().await.is_ok() {
-        let mut driver = shared.borrow_mut();
-        let now = driver.clock.now();
-        let read = listener.receive(&mut batch, |flow, bytes| driver.engine.handle_datagram(now, flow, &bytes));
-        if let Err(error) = read {
-            // ICMP answers to what we sent surface here; retransmission timers deal with them.
-            tracing::debug!(%error, local = %listener.local(), "receive failed");
+        {
+            let mut driver = shared.borrow_mut();
+            let now = driver.clock.now();
+            let read = listener.receive(&mut batch, |flow, bytes| driver.engine.handle_datagram(now, flow, &bytes));
+            if let Err(error) = read {
+                // ICMP answers to what we sent surface here; retransmission timers deal with them.
+                tracing::debug!(%error, local = %listener.local(), "receive failed");
+            }
+            driver.flush(&shared);
         }
-        driver.flush(&shared);
-        drop(driver);
         tokio::task::yield_now().await;
     }
 }

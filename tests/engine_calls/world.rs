@@ -138,7 +138,7 @@ impl World {
                 }
                 Output::Resolve { id, query } => self.resolves.push((id, query)),
                 Output::CloseFlow { flow, code, .. } => self.closed.push((flow, code)),
-                Output::Journal { .. } | Output::Firewall(_) => {}
+                Output::Journal { .. } | Output::Firewall(_) | Output::Log(_) | Output::Live(_) => {}
             }
         }
         while let Some(fact) = self.engine.poll_fact() {
