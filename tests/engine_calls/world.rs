@@ -507,6 +507,11 @@ pub fn config() -> Config {
             realms: vec![ports(Some((30000, 30099)), None), ports(None, Some(8189)), ports(Some((40000, 40099)), None)],
             quarantine: Duration::from_secs(5),
         },
+        record: sbc::record::Config {
+            realms: ["phones", "browsers", "carriers"].map(str::to_owned).to_vec(),
+            trunks: ["acme", "backup", "named"].map(str::to_owned).to_vec(),
+            ..Default::default()
+        },
     }
 }
 
