@@ -19,33 +19,36 @@ use crate::sip::endpoint;
 use crate::sip::message::{HeaderName, Method, Request, Response};
 use crate::sip::transaction::ServerKey;
 
+#[expect(clippy::wrong_self_convention, reason = "outputs come from a machine and go on from there")]
 impl Engine {
     /// Moves until nothing is left to move.
     pub(super) fn pump(&mut self, now: Now) {
         loop {
             if let Some(output) = self.endpoint.poll_output() {
-                self.move_sip(now, output);
+                self.from_endpoint(now, output);
             } else if let Some(output) = self.registrar.poll_output() {
-                self.move_registration(now, output);
+                self.from_registrar(now, output);
             } else if let Some(output) = self.calls.poll_output() {
-                self.move_call(now, output);
+                self.from_calls(now, output);
             } else if let Some(output) = self.guard.poll_output() {
-                self.move_guard(output);
+                self.from_guard(output);
             } else if let Some(output) = self.health.poll_output() {
-                self.move_health(now, output);
+                self.from_health(now, output);
             } else {
                 return;
             }
         }
     }
 
-    fn move_sip(&mut self, now: Now, output: endpoint::Output) {
+    fn from_endpoint(&mut self, now: Now, output: endpoint::Output) {
         use endpoint::Output as Sip;
         match output {
             Sip::Transmit { flow, bytes } => self.out.push_back(Output::Transmit { flow, bytes }),
             Sip::Request { key, flow, request } => {
                 self.request(now, request.method.as_str(), Way::In);
-                if !self.is_scanner(now, &flow, &request) {
+                if self.is_scanner(now, &flow, &request) {
+                    self.endpoint.ignore(key);
+                } else {
                     self.on_request(now, key, flow, request);
                 }
             }
@@ -97,7 +100,7 @@ impl Engine {
         }
     }
 
-    fn move_registration(&mut self, now: Now, output: register::Output) {
+    fn from_registrar(&mut self, now: Now, output: register::Output) {
         match output {
             register::Output::Respond { key, response } => self.respond(now, key, response),
             register::Output::Offence { flow, offence } => self.note(now, &flow, offence),
@@ -114,7 +117,7 @@ impl Engine {
         }
     }
 
-    fn move_call(&mut self, now: Now, output: call::Output) {
+    fn from_calls(&mut self, now: Now, output: call::Output) {
         use call::Output as Call;
         match output {
             Call::Respond { key, response } => self.respond(now, key, response),
@@ -170,7 +173,7 @@ impl Engine {
         self.guard.note(now, flow.realm, flow.remote.ip(), flow.transport, offence);
     }
 
-    fn move_guard(&mut self, output: guard::Output) {
+    fn from_guard(&mut self, output: guard::Output) {
         match output {
             guard::Output::Event(event) => self.tell(Fact::Guard(event)),
             order @ (guard::Output::Ban { .. } | guard::Output::Lift { .. }) => {
@@ -179,7 +182,7 @@ impl Engine {
         }
     }
 
-    fn move_health(&mut self, now: Now, output: health::Output) {
+    fn from_health(&mut self, now: Now, output: health::Output) {
         match output {
             health::Output::Probe { trunk } => {
                 self.with_calls(|calls, around| calls.handle_probe(now, around, trunk));

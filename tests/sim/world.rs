@@ -624,7 +624,7 @@ impl World {
             }
         }
         left.extend(self.check.open_calls());
-        left.extend(self.records.open());
+        left.extend(self.records.problems());
         assert!(left.is_empty(), "not idle at {:?}:\n{}", self.now.mono, left.join("\n"));
     }
 
