@@ -178,18 +178,19 @@ impl Side {
         }
     }
 
-    /// Where RTCP leaves and goes to. A peer that RTP was learned from gets RTCP at that host.
+    /// Where RTCP leaves and goes to. A peer that RTP was learned from gets none
+    /// of its own: nothing proves where a NAT has put its RTCP socket, and the
+    /// port above its RTP may be somebody else's.
     pub fn route_rtcp(&self) -> Option<(PortId, SocketAddr)> {
         match &self.kind {
             Kind::WebRtc(_) => self.route(),
             Kind::Rtp(end) if end.mux => self.route(),
             Kind::Rtp(end) => {
                 let rtp = end.latch.address()?;
-                let to = if end.latch.is_learned() {
-                    SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?)
-                } else {
-                    end.remote_rtcp.unwrap_or(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?))
-                };
+                if end.latch.is_learned() {
+                    return None;
+                }
+                let to = end.remote_rtcp.unwrap_or(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?));
                 Some((end.rtcp, to))
             }
             Kind::Service(_) => None,
