@@ -23,8 +23,8 @@ from world import Failed, Skip, World  # noqa: E402
 MODULES = ["harness", "services", "calls", "failures", "dtmf", "sipp_cases", "border", "records", "files"]
 
 
-def cases():
-    for module in MODULES:
+def cases(extra):
+    for module in [extra] if extra else MODULES:
         if not os.path.exists(os.path.join(HERE, "cases", f"{module}.py")):
             continue
         loaded = importlib.import_module(f"cases.{module}")
@@ -57,10 +57,11 @@ def main():
     parser.add_argument("--no-sbc", action="store_true", help="only the cases that prove the harness itself")
     parser.add_argument("--keep", action="store_true", help="keep the folders of cases that passed")
     parser.add_argument("--require", action="store_true", help="a case that cannot run here has failed")
+    parser.add_argument("--extra", choices=["soak", "load"], help="the long cases of one kind, and nothing else")
     options = parser.parse_args()
     options.sbc, options.work = os.path.abspath(options.sbc), os.path.abspath(options.work)
     options.root = os.path.abspath(os.path.join(HERE, "..", ".."))
-    chosen = [(n, c) for n, c in cases() if (not options.only or any(t in n for t in options.only))]
+    chosen = [(n, c) for n, c in cases(options.extra) if (not options.only or any(t in n for t in options.only))]
     if options.no_sbc:
         chosen = [(n, c) for n, c in chosen if n.startswith("harness.")]
     if options.list:

@@ -1,8 +1,9 @@
 """SIPp with the scenarios of `sipp/`."""
 
 import os
+import re
 
-from world import INNER, Failed, expect
+from world import INNER, Failed, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -35,3 +36,13 @@ class Sipp:
     def received(self):
         """Messages that SIPp received, as text."""
         return [part.split("\n\n", 1)[-1] for part in self.log().split("-----------------------------------------------") if "message received" in part]
+
+    def remote_media(self, seconds=8):
+        """(address, port) of the newest session description that SIPp received."""
+        def look():
+            for text in reversed(self.received()):
+                address, port = re.search(r"^c=IN IP4 (\S+)", text, re.M), re.search(r"^m=audio (\d+)", text, re.M)
+                if address and port:
+                    return address[1], int(port[1])
+            return None
+        return until(f"a session description at SIPp {self.scenario}", seconds, look)

@@ -24,8 +24,6 @@ pub struct Rtc {
     pub script: Arc<Script>,
     /// The fingerprint written in SDP; a test may write a wrong one.
     pub fingerprint: Vec<u8>,
-    /// `a=setup` we sent last.
-    pub setup: &'static str,
     remote: Option<(String, String, SocketAddr)>,
     check: Option<Instant>,
     pub checks_sent: u32,
@@ -46,7 +44,6 @@ impl Rtc {
             pwd: rng.token(24),
             fingerprint: script.fingerprint().bytes().to_vec(),
             script,
-            setup: "actpass",
             remote: None,
             check: None,
             checks_sent: 0,
@@ -80,10 +77,8 @@ impl Rtc {
             self.check = Some(now);
         }
         if self.dtls.is_none() {
-            let role = match (self.setup, theirs.setup.as_deref()) {
-                ("active", _) | (_, Some("passive")) => Role::Client,
-                _ => Role::Server,
-            };
+            // To an offer of `actpass` a browser answers `active`.
+            let role = if theirs.setup.as_deref() == Some("active") { Role::Server } else { Role::Client };
             let expected: Vec<_> =
                 theirs.fingerprint.iter().filter_map(|f| Fingerprint::new(HashKind::Sha256, f)).collect();
             self.dtls = Some(self.script.scripted(role, &expected));

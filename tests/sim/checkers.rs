@@ -23,6 +23,8 @@ pub struct Checkers {
     pub proved: BTreeSet<SocketAddr>,
     /// Looks for secrets as parts of anything, not only as whole words.
     pub thorough: bool,
+    /// Secrets that a test has given to a stranger.
+    pub known_outside: BTreeSet<String>,
     calls: BTreeMap<CallId, Progress>,
     pub ended: u32,
 }
@@ -35,7 +37,14 @@ struct Progress {
 
 impl Checkers {
     pub fn new() -> Self {
-        Self { problems: Vec::new(), proved: BTreeSet::new(), thorough: true, calls: BTreeMap::new(), ended: 0 }
+        Self {
+            problems: Vec::new(),
+            proved: BTreeSet::new(),
+            thorough: true,
+            known_outside: BTreeSet::new(),
+            calls: BTreeMap::new(),
+            ended: 0,
+        }
     }
 
     /// Events end with the process that tells them; the journal goes on.
@@ -67,11 +76,15 @@ impl Checkers {
             }
         }
         for (n, ua) in uas.iter().enumerate().filter(|(n, _)| Some(*n) != to) {
+            // A registrar tells a user of all his devices (RFC 3261 §10.3).
+            if to.is_some_and(|to| uas[to].profile.user == ua.profile.user) {
+                continue;
+            }
             let own = to.map(|to| &uas[to].secrets);
             let seen = |secret: &&String| {
                 let hit = words.contains(secret.as_str())
                     || (self.thorough && !secret.contains('.') && text.contains(secret.as_str()));
-                hit && !own.is_some_and(|own| own.contains(*secret))
+                hit && !self.known_outside.contains(*secret) && !own.is_some_and(|own| own.contains(*secret))
             };
             if let Some(secret) = ua.secrets.iter().find(seen) {
                 self.problems.push(format!("{secret} of {} is seen by {to:?}:\n{text}", uas[n].profile.user));

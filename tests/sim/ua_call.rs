@@ -229,7 +229,6 @@ impl Ua {
         lines.extend(formats.iter().map(|(pt, name)| format!("a=rtpmap:{pt} {name}")));
         lines.push(format!("a={}", call.direction));
         if let Transport::WebRtc(rtc) = &mut media.transport {
-            rtc.setup = setup;
             let digits: Vec<String> = rtc.fingerprint.iter().map(|b| format!("{b:02X}")).collect();
             lines.push(format!("a=mid:{mid}"));
             lines.push("a=rtcp-mux".to_owned());
@@ -253,8 +252,8 @@ impl Ua {
         if webrtc != theirs.profile.contains("SAVPF") {
             self.complain(format!("profile {} for this kind of peer", theirs.profile));
         }
-        for secret in [theirs.pwd.clone(), theirs.origin.split(' ').nth(1).map(str::to_owned)].into_iter().flatten() {
-            self.secret(&secret);
+        if let Some(pwd) = theirs.pwd.clone() {
+            self.secret(&pwd);
         }
         let codecs = self.profile.codecs.clone();
         let call = &mut self.calls[at];
