@@ -54,7 +54,7 @@ pub struct Desk {
     pub forget: Deadlines<ClientKey>,
     /// True while no new call is taken.
     pub draining: bool,
-    /// Calls so far, from a random number on.
+    /// Calls so far.
     pub counted: u64,
     /// Tokens so far.
     pub tokens: u64,
@@ -131,9 +131,9 @@ pub enum Wait {
 impl Desk {
     /// An empty desk.
     pub fn new(engine: EngineId, mut rng: Rng) -> Self {
-        // A process that restarts within a second must not use the ids of the one before.
-        let counted = rng.u64() & 0xff_ffff;
         Self {
+            // A process that dies and is back within the same second must not give the same ids again.
+            counted: rng.below(0x100_0000),
             engine,
             rng,
             out: VecDeque::new(),
@@ -151,7 +151,6 @@ impl Desk {
             due: Deadlines::new(),
             forget: Deadlines::new(),
             draining: false,
-            counted,
             tokens: 0,
             opened: 0,
             questions: 0,
