@@ -264,7 +264,7 @@ fn refuse_asking(call: &mut Call, step: &mut Step<'_, '_>, leg: Leg, status: u16
 }
 
 fn answered(call: &Call, step: &mut Step<'_, '_>, leg: Leg, key: ServerKey, request: &Request, response: Response) {
-    // A request that outlives its call is answered, and is no part of its record any more.
+    // A call that only owes an ACK has told its end already.
     if !call.ended {
         let method = request.method.as_str().to_owned();
         step.event(call.id, EventKind::InDialog { leg, method, status: response.status });
