@@ -27,6 +27,7 @@ pub struct Checkers {
     pub known_outside: BTreeSet<String>,
     calls: BTreeMap<CallId, Progress>,
     pub ended: u32,
+    pub crashes: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,12 +45,14 @@ impl Checkers {
             known_outside: BTreeSet::new(),
             calls: BTreeMap::new(),
             ended: 0,
+            crashes: 0,
         }
     }
 
     /// Events end with the process that tells them; the journal goes on.
     pub fn crashed(&mut self) {
         self.calls.clear();
+        self.crashes += 1;
     }
 
     /// A peer's description proves its plain-RTP address.

@@ -18,7 +18,7 @@ use sbc::media::plan::Fingerprint;
 use sbc::media::ports::{self, Ports, RealmPorts};
 use sbc::route::{self, TargetRef};
 use sbc::sip::message::Uri;
-use sbc::{call, engine, guard, media, sip};
+use sbc::{call, engine, guard, media, record, sip};
 
 use crate::dtls;
 
@@ -90,7 +90,7 @@ pub fn listener(realm: RealmId) -> SocketAddr {
 }
 
 impl House {
-    pub fn engine(&self, dtls: &Arc<dtls::Script>) -> engine::Config {
+    pub fn engine(&self, dtls: &Arc<dtls::Script>, record: record::Config) -> engine::Config {
         let print = dtls.fingerprint();
         let fingerprint = Fingerprint { hash: "sha-256".to_owned(), digest: print.bytes().to_vec() };
         engine::Config {
@@ -119,6 +119,7 @@ impl House {
             route: self.route(),
             guard: self.guard.clone(),
             ports: self.ports(),
+            record,
         }
     }
 

@@ -5,19 +5,17 @@
 //! way a start of the process does it.
 
 use sbc::base::EngineId;
-use sbc::engine::Fact;
-use sbc::record::{self, Output};
+use sbc::record;
 
 /// The journal and what writes it.
 pub struct Records {
     pub lines: Vec<String>,
-    records: record::Records,
-    last_seq: u64,
+    pub last_seq: u64,
 }
 
 impl Records {
     pub fn new() -> Self {
-        Self { lines: Vec::new(), records: room(0), last_seq: 0 }
+        Self { lines: Vec::new(), last_seq: 0 }
     }
 
     /// A line that an engine wrote.
@@ -25,23 +23,11 @@ impl Records {
         self.lines.push(String::from_utf8_lossy(&line).trim_end().to_owned());
     }
 
-    pub fn feed(&mut self, fact: &Fact) {
-        if let Fact::Call(event) = fact {
-            self.records.feed_call(event);
-        }
-        while let Some(output) = self.records.poll_output() {
-            if let Output::Journal(line) = output {
-                self.take(line);
-            }
-        }
-    }
-
     /// Closes what the last process left open.
     pub fn recover(&mut self) {
         let recovery = record::recover(self.lines.iter().map(String::as_str));
         self.lines.extend(recovery.final_lines.iter().map(|l| String::from_utf8_lossy(l).into_owned()));
         self.last_seq = recovery.last_seq(0);
-        self.records = room(self.last_seq);
     }
 
     /// What is wrong with the journal when no call is on.
@@ -61,13 +47,14 @@ impl Records {
     }
 }
 
-fn room(last_seq: u64) -> record::Records {
-    record::Records::new(record::Config {
+/// The record room's settings of an engine that goes on after `last_seq`.
+pub fn room(last_seq: u64) -> record::Config {
+    record::Config {
         node: "sim".to_owned(),
         engine: EngineId(0),
         realms: ["browsers", "phones", "carriers"].map(str::to_owned).to_vec(),
         trunks: ["alpha", "beta"].map(str::to_owned).to_vec(),
         last_seq,
         ..Default::default()
-    })
+    }
 }

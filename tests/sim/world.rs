@@ -74,7 +74,7 @@ impl World {
         let mut rng = Rng::from_number(seed);
         let now = Now::from_millis(1_000, 1_795_000_000_000);
         let dtls = Arc::new(dtls::Script::new("border", 1));
-        let engine = Engine::new(house.engine(&dtls), now, rng.fork());
+        let engine = Engine::new(house.engine(&dtls, crate::records::room(0)), now, rng.fork());
         let net = Net::new(rng.fork());
         let mut world = Self {
             now,
@@ -117,8 +117,9 @@ impl World {
         self.shards.clear();
         self.sockets.clear();
         self.locals.clear();
-        self.engine = Engine::new(self.house.engine(&self.dtls), self.now, self.rng.fork());
         self.records.recover();
+        let record = crate::records::room(self.records.last_seq);
+        self.engine = Engine::new(self.house.engine(&self.dtls, record), self.now, self.rng.fork());
         self.check.crashed();
         self.open_shards();
         let open: Vec<u64> = self.connections.iter().filter(|(_, c)| c.open).map(|(id, _)| *id).collect();
@@ -538,6 +539,7 @@ impl World {
                 self.records.take(line);
             }
             Output::Firewall(order) => self.firewall.push(order),
+            Output::Log(_) | Output::Live(_) => {}
         }
     }
 
@@ -575,7 +577,6 @@ impl World {
     fn after_step(&mut self) {
         while let Some(fact) = self.engine.poll_fact() {
             self.trace(&format!("{fact:?}"));
-            self.records.feed(&fact);
             self.check.feed(&fact);
         }
         let sockets = self.sockets.len();
