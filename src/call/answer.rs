@@ -129,7 +129,7 @@ pub fn connect(
         progress::answer_caller(call, step, other, wish);
     }
     if call.b.is_some() {
-        session::set(call, step, Leg::B);
+        session::open_called(call, step);
         session::negotiated(call, step, Leg::B);
     }
     if !invite.late_offer {

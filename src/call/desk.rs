@@ -58,6 +58,8 @@ pub struct Desk {
     pub counted: u64,
     /// Tokens so far.
     pub tokens: u64,
+    /// Media sessions so far.
+    pub opened: u64,
     /// Questions so far.
     pub questions: u64,
 }
@@ -149,6 +151,7 @@ impl Desk {
             draining: false,
             counted: 0,
             tokens: 0,
+            opened: 0,
             questions: 0,
         }
     }

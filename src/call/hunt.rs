@@ -250,6 +250,7 @@ fn drop_attempt(call: &mut Call, step: &mut Step<'_, '_>, number: u8, failure: F
         call.targets.push_front(vec![attempt.target.clone()]);
     }
     release(call, step, &attempt);
+    on_record(call, step, &attempt);
     note_health(step, &attempt.target, &failure);
     step.event(call.id, EventKind::AttemptEnded { attempt: number, cause: failure.cause.clone(), by: failure.by });
     keep_best(call, failure);
@@ -258,6 +259,24 @@ fn drop_attempt(call: &mut Call, step: &mut Step<'_, '_>, number: u8, failure: F
     }
     if !leads_on(status) {
         call.targets.clear();
+    }
+}
+
+/// An attempt that ends before its INVITE was written has its beginning on
+/// record all the same.
+fn on_record(call: &Call, step: &mut Step<'_, '_>, attempt: &Attempt) {
+    if attempt.flow.is_none() {
+        let target = &attempt.target;
+        let kind = EventKind::AttemptStarted {
+            attempt: attempt.number,
+            target: target.name.clone(),
+            realm: target.realm,
+            flow: None,
+            from: target.from.clone(),
+            to: target.to.clone(),
+            call_id: String::new(),
+        };
+        step.event(call.id, kind);
     }
 }
 
@@ -303,6 +322,7 @@ pub fn release(call: &mut Call, step: &mut Step<'_, '_>, attempt: &Attempt) {
 /// waits any more.
 pub fn abandon_all(call: &mut Call, step: &mut Step<'_, '_>, why: &str) {
     for mut attempt in std::mem::take(&mut call.attempts) {
+        on_record(call, step, &attempt);
         cancel(&mut attempt, step);
         release(call, step, &attempt);
         let cause = Cause::new(487, Internal::Cancelled, why);

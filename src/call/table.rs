@@ -160,7 +160,11 @@ impl Calls {
     /// A media event.
     pub fn handle_media(&mut self, now: Now, around: &mut Around<'_>, event: media::event::Event) {
         let Some(id) = self.desk.media.get(&event.media).copied() else { return };
-        self.with(now, around, id, |call, step| teardown::on_media(call, step, event.kind));
+        self.with(now, around, id, |call, step| {
+            if call.media.as_ref().is_some_and(|s| s.id == event.media) {
+                teardown::on_media(call, step, event.kind);
+            }
+        });
     }
 
     /// An answer of the resolver.

@@ -6,16 +6,20 @@
 //! in which they happen.
 
 use super::facts::Fact;
+use super::rates::Kind;
 use super::{Engine, Output};
 use crate::base::{Flow, Now};
 use crate::call;
 use crate::call::event::EventKind;
 use crate::call::register;
 use crate::guard::{self, Merit, Offence};
+use crate::record::Way;
 use crate::route::health;
 use crate::sip::endpoint;
-use crate::sip::message::{HeaderName, Method, Request};
+use crate::sip::message::{HeaderName, Method, Request, Response};
+use crate::sip::transaction::ServerKey;
 
+#[expect(clippy::wrong_self_convention, reason = "outputs come from a machine and go on from there")]
 impl Engine {
     /// Moves until nothing is left to move.
     pub(super) fn pump(&mut self, now: Now) {
@@ -41,15 +45,23 @@ impl Engine {
         match output {
             Sip::Transmit { flow, bytes } => self.out.push_back(Output::Transmit { flow, bytes }),
             Sip::Request { key, flow, request } => {
-                if !self.is_scanner(now, &flow, &request) {
+                self.request(now, request.method.as_str(), Way::In);
+                if self.is_scanner(now, &flow, &request) {
+                    self.endpoint.ignore(key);
+                } else {
                     self.on_request(now, key, flow, request);
                 }
             }
-            Sip::Ack { request, .. } => self.with_calls(|calls, around| calls.handle_ack(now, around, &request)),
+            Sip::Ack { request, .. } => {
+                self.request(now, "ACK", Way::In);
+                self.with_calls(|calls, around| calls.handle_ack(now, around, &request));
+            }
             Sip::Cancel { key, request } => {
+                self.request(now, "CANCEL", Way::In);
                 self.with_calls(|calls, around| calls.handle_cancel(now, around, key, &request));
             }
             Sip::Response { key, response, .. } => {
+                self.response(now, &response, Way::In);
                 self.with_calls(|calls, around| calls.handle_response(now, around, key, &response));
             }
             Sip::StrayResponse { .. } => self.counters.stray_responses += 1,
@@ -70,7 +82,7 @@ impl Engine {
         !self.guard.judge_user_agent(now, flow.realm, source, transport, user_agent.as_deref(), &from).passes()
     }
 
-    fn on_request(&mut self, now: Now, key: crate::sip::transaction::ServerKey, flow: Flow, request: Request) {
+    fn on_request(&mut self, now: Now, key: ServerKey, flow: Flow, request: Request) {
         if request.method == Method::Register {
             self.registrar.handle_register(now, key, flow, &request);
         } else {
@@ -90,7 +102,7 @@ impl Engine {
 
     fn from_registrar(&mut self, now: Now, output: register::Output) {
         match output {
-            register::Output::Respond { key, response } => self.endpoint.respond(now, key, response),
+            register::Output::Respond { key, response } => self.respond(now, key, response),
             register::Output::Offence { flow, offence } => self.note(now, &flow, offence),
             register::Output::Event(event) => {
                 if let register::EventKind::Registered { flow, instance, .. } = &event.kind {
@@ -100,7 +112,7 @@ impl Engine {
                         calls.handle_registered(now, around, &user, instance.as_deref(), flow);
                     });
                 }
-                self.facts.feed(Fact::Registration(event));
+                self.tell(Fact::Registration(event));
             }
         }
     }
@@ -108,13 +120,20 @@ impl Engine {
     fn from_calls(&mut self, now: Now, output: call::Output) {
         use call::Output as Call;
         match output {
-            Call::Respond { key, response } => self.endpoint.respond(now, key, response),
+            Call::Respond { key, response } => self.respond(now, key, response),
             Call::Request { token, flow, request } => {
+                self.request(now, request.method.as_str(), Way::Out);
                 let key = self.endpoint.send_request(now, flow, request);
                 self.calls.sent(token, key);
             }
-            Call::Ack { flow, request } => self.endpoint.send_ack(now, flow, request),
-            Call::Cancel { key } => self.endpoint.cancel(now, key),
+            Call::Ack { flow, request } => {
+                self.request(now, "ACK", Way::Out);
+                self.endpoint.send_ack(now, flow, request);
+            }
+            Call::Cancel { key } => {
+                self.request(now, "CANCEL", Way::Out);
+                self.endpoint.cancel(now, key);
+            }
             Call::Resend { key } => {
                 self.endpoint.resend_2xx(now, key);
             }
@@ -128,11 +147,26 @@ impl Engine {
                     EventKind::Answered { .. } => self.counters.calls_total += 1,
                     _ => {}
                 }
-                self.facts.feed(Fact::Call(event));
+                self.tell(Fact::Call(event));
             }
             Call::Offence { flow, offence } => self.note(now, &flow, offence),
             Call::Merit { flow } => self.guard.trust(now, flow.remote.ip(), Merit::Call),
         }
+    }
+
+    fn request(&mut self, now: Now, method: &str, way: Way) {
+        self.rates.count(now, Kind::Request);
+        self.records.feed_request(method, way);
+    }
+
+    fn response(&mut self, now: Now, response: &Response, way: Way) {
+        self.rates.response(now, response.status);
+        self.records.feed_response(&method_of(response), response.status, way);
+    }
+
+    fn respond(&mut self, now: Now, key: ServerKey, response: Response) {
+        self.response(now, &response, Way::Out);
+        self.endpoint.respond(now, key, response);
     }
 
     fn note(&mut self, now: Now, flow: &Flow, offence: Offence) {
@@ -141,7 +175,7 @@ impl Engine {
 
     fn from_guard(&mut self, output: guard::Output) {
         match output {
-            guard::Output::Event(event) => self.facts.feed(Fact::Guard(event)),
+            guard::Output::Event(event) => self.tell(Fact::Guard(event)),
             order @ (guard::Output::Ban { .. } | guard::Output::Lift { .. }) => {
                 self.out.push_back(Output::Firewall(order));
             }
@@ -153,9 +187,14 @@ impl Engine {
             health::Output::Probe { trunk } => {
                 self.with_calls(|calls, around| calls.handle_probe(now, around, trunk));
             }
-            health::Output::Event(event) => self.facts.feed(Fact::Trunk(event)),
+            health::Output::Event(event) => self.tell(Fact::Trunk(event)),
         }
     }
+}
+
+/// The method that a response answers.
+fn method_of(response: &Response) -> String {
+    response.headers.cseq().map_or_else(|_| String::new(), |cseq| cseq.method.as_str().to_owned())
 }
 
 /// RFC 6455 §7.4.1: protocol error.

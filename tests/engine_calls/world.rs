@@ -138,7 +138,7 @@ impl World {
                 }
                 Output::Resolve { id, query } => self.resolves.push((id, query)),
                 Output::CloseFlow { flow, code, .. } => self.closed.push((flow, code)),
-                Output::Journal { .. } | Output::Firewall(_) => {}
+                Output::Journal { .. } | Output::Firewall(_) | Output::Log(_) | Output::Live(_) => {}
             }
         }
         while let Some(fact) = self.engine.poll_fact() {
@@ -152,7 +152,11 @@ impl World {
     }
 
     pub fn media_event(&mut self, media: sbc::base::MediaId, kind: media::EventKind) {
-        let call = sbc::base::CallId(media.0);
+        let opened = self.media.iter().find_map(|c| match c {
+            Command::Open { media: m, call, .. } if *m == media => Some(*call),
+            _ => None,
+        });
+        let call = opened.expect("a session that was opened");
         let event = media::Event { at: self.now, media, call, kind };
         self.engine.handle_media(self.now, event);
         self.collect();
@@ -502,6 +506,11 @@ pub fn config() -> Config {
             shards: 1,
             realms: vec![ports(Some((30000, 30099)), None), ports(None, Some(8189)), ports(Some((40000, 40099)), None)],
             quarantine: Duration::from_secs(5),
+        },
+        record: sbc::record::Config {
+            realms: ["phones", "browsers", "carriers"].map(str::to_owned).to_vec(),
+            trunks: ["acme", "backup", "named"].map(str::to_owned).to_vec(),
+            ..Default::default()
         },
     }
 }
