@@ -105,6 +105,14 @@ pub const ICE_PAIRS: usize = 32;
 /// STUN transactions remembered by one ICE agent against replays.
 pub const ICE_TRANSACTIONS: usize = 64;
 
+/// Addresses on shared sockets that lead to one session: both sides' pairs of
+/// the running and the former ICE generation; the least recently checked go first.
+pub const MEDIA_SOURCES: usize = 4 * ICE_PAIRS;
+
+/// Digits waiting to be rendered towards one side. People and dialling strings
+/// stay below it; what is over is dropped.
+pub const DIGITS_WAITING: usize = 64;
+
 /// Most media sessions in a shard.
 pub const MEDIA_SESSIONS: usize = 20_000;
 

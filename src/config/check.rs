@@ -22,6 +22,7 @@ use super::settings::{
 use super::units;
 use crate::base::net::Prefix;
 use crate::base::{Codec, Transport};
+use crate::sip::digest::Algorithm;
 
 /// Reads a configuration.
 ///
@@ -271,6 +272,7 @@ fn realm(name: &str, s: &Section<'_, '_>) -> Realm {
         closed: s.boolean("closed", false),
         auth: s.one_of("auth", Auth::Users, &auths),
         domains,
+        digest: digest(s, leg),
         codecs,
         origins: s
             .strings("origins", "an origin such as \"https://phone.example\"", |v| Some(v.to_owned()))
@@ -430,6 +432,17 @@ fn regex(s: &Section<'_, '_>, key: &str) -> Option<Regex> {
     let limit = |v: &str| regex::RegexBuilder::new(v).size_limit(1 << 20).build().ok();
     s.parsed(key, "a regular expression, linear-time syntax (no look-around, no back-references)", limit)
         .map(|r| r.value)
+}
+
+/// Old phones give up at a challenge that they do not know, browsers' libraries pass over it.
+fn digest(s: &Section<'_, '_>, leg: Leg) -> Vec<Algorithm> {
+    let known = [Algorithm::Md5, Algorithm::Sha256, Algorithm::Sha512_256];
+    let list = s.strings("digest", "SHA-256, MD5, SHA-512-256", |v| known.into_iter().find(|a| a.name() == v));
+    match (list.is_empty(), leg) {
+        (false, _) => list.into_iter().map(|a| a.value).collect(),
+        (true, Leg::Sip) => vec![Algorithm::Md5],
+        (true, Leg::WebRtc | Leg::Auto) => vec![Algorithm::Sha256, Algorithm::Md5],
+    }
 }
 
 fn codecs(s: &Section<'_, '_>, default: &[Codec]) -> Vec<Codec> {

@@ -242,3 +242,6 @@ fn key(name: &str) -> u64 {
 
 /// Steps at the beginning that are never left out.
 pub const KEEP_FIRST: usize = limits::EVENTS_PER_CALL / 2;
+
+const _: () = assert!(size_of::<Step>() <= 48, "a call in progress has some twenty of them");
+const _: () = assert!(size_of::<Fold>() <= 768, "every call in progress has one");

@@ -1,14 +1,15 @@
 //! The call detail record: one JSON object a line, schema 1.
 //!
 //! `open` and `start` lines are notes on the way, kept so that a crash cannot
-//! make a call vanish; `attempt` and `session` are final. There is exactly one
+//! make a call vanish, and hold only what is new; `attempt` and `session` are final. There is exactly one
 //! `attempt` for every target that was tried and exactly one `session` for
 //! every INVITE that reached the call machine; one that is refused before any
 //! target was tried has only its `session`, with `attempt` 0. A `session`
 //! repeats the B side of its winner, else of the attempt that began last.
 //!
-//! Fields are always present, `null` where there is nothing to say. Times are
-//! RFC 3339 UTC of the wall clock, durations are monotonic (see `fold`).
+//! In final records every field is present, `null` where there is nothing to
+//! say. Times are RFC 3339 UTC of the wall clock, durations are monotonic (see
+//! `fold`).
 
 use std::net::SocketAddr;
 
@@ -18,7 +19,6 @@ use super::fold::{Attempt, End, Fold, Times};
 use super::names::{self, Names};
 use crate::base::{Flow, Leg, Now};
 use crate::call::cause::{Cause, Initiator};
-use crate::call::event::TargetName;
 use crate::media::event::SideReport;
 
 /// Version of the schema, counted up when a field changes its meaning or goes.
@@ -223,23 +223,24 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A final record of the call.
-    pub fn session(&self, fold: &Fold, seq: u64) -> Record {
-        let mut record = self.base(fold, Kind::Session, seq);
-        if let Some(attempt) = fold.leading() {
-            self.fill_attempt(&mut record, attempt);
-        }
+    /// The final record of the call. `leading` is that of the attempt that
+    /// stands for it, which has most of its columns.
+    pub fn session(&self, fold: &Fold, leading: Option<Record>, seq: u64) -> Record {
+        let mut record = leading.unwrap_or_else(|| self.base(fold, Kind::Session, seq));
+        (record.kind, record.seq) = (Kind::Session, seq);
         record.started = fold.started.wall.to_string();
         record.early_media = fold.early_media;
         fill_times(&mut record, fold.times());
-        fill_media(&mut record, fold);
+        if fold.answered.is_none() {
+            fill_media(&mut record, fold);
+        }
         fill_end(&mut record, fold.ending.as_deref());
         record
     }
 
-    /// A record of an attempt: final, or its `start`.
-    pub fn attempt(&self, fold: &Fold, attempt: &Attempt, kind: Kind, seq: u64) -> Record {
-        let mut record = self.base(fold, kind, seq);
+    /// The final record of an attempt.
+    pub fn attempt(&self, fold: &Fold, attempt: &Attempt, seq: u64) -> Record {
+        let mut record = self.base(fold, Kind::Attempt, seq);
         self.fill_attempt(&mut record, attempt);
         record.early_media = attempt.early_media;
         fill_times(&mut record, fold.attempt_times(attempt));
@@ -247,9 +248,7 @@ impl Writer {
         if won {
             fill_media(&mut record, fold);
         }
-        if kind != Kind::Start {
-            fill_end(&mut record, attempt.ending.as_deref().or(fold.ending.as_deref()));
-        }
+        fill_end(&mut record, attempt.ending.as_deref().or(fold.ending.as_deref()));
         record
     }
 
@@ -282,16 +281,13 @@ impl Writer {
     fn fill_attempt(&self, record: &mut Record, attempt: &Attempt) {
         record.attempt = attempt.number;
         record.started = attempt.started.wall.to_string();
+        record.target = attempt.target.as_ref().map(|t| self.names.target(t));
+        record.trunk_b = attempt.trunk().map(|t| self.names.trunk(t).to_owned());
         let Some(sent) = attempt.sent.as_deref() else { return };
-        record.call_id_b = Some(sent.call_id.clone());
-        record.target = Some(self.names.target(&sent.target));
+        record.call_id_b = (!sent.call_id.is_empty()).then(|| sent.call_id.clone());
         record.from_out = Some(sent.from.clone());
         record.to_out = Some(sent.to.clone());
         record.realm_b = Some(self.names.realm(sent.realm).to_owned());
-        record.trunk_b = match sent.target {
-            TargetName::Trunk(trunk) => Some(self.names.trunk(trunk).to_owned()),
-            TargetName::User(_) | TargetName::Service(_) | TargetName::Uri(_) => None,
-        };
         let address = |of: fn(&Flow) -> SocketAddr| sent.flow.as_ref().map(|f| of(f).to_string());
         record.transport_b = sent.flow.map(|f| names::transport(f.transport).to_owned());
         record.signalling_b = address(|f| f.remote);
@@ -313,6 +309,10 @@ fn fill_times(record: &mut Record, times: Times) {
 fn fill_end(record: &mut Record, end: Option<&End>) {
     record.disconnect_initiator = end.map(|e| e.by);
     record.cause = end.map(|e| CauseField::from(&e.cause));
+    // Whatever ended it later, the final status of an answered INVITE was 200.
+    if let Some(cause) = record.cause.as_mut().filter(|_| record.answered.is_some()) {
+        cause.sip_code = 200;
+    }
 }
 
 fn fill_media(record: &mut Record, fold: &Fold) {

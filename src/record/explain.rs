@@ -476,3 +476,34 @@ const BAD_LOSS: f64 = 0.05;
 
 /// ITU-T G.107 annex B: below it nearly all users are dissatisfied.
 const BAD_MOS: f32 = 3.1;
+
+#[cfg(test)]
+mod tests {
+    use super::super::names::INTERNALS;
+    use super::*;
+
+    #[test]
+    fn every_cause_has_its_own_words_and_a_place_to_look() {
+        let mut sentences: Vec<String> = INTERNALS.into_iter().map(|i| sentence(i, "")).collect();
+        assert!(INTERNALS.into_iter().all(|i| hint(i).len() > 10));
+        let all = sentences.len();
+        sentences.sort_unstable();
+        sentences.dedup();
+        assert_eq!(sentences.len(), all);
+    }
+
+    #[test]
+    fn media_sentences_name_the_side() {
+        let both = |why| (media_sentence(Leg::A, why), media_sentence(Leg::B, why));
+        for why in [MediaFailure::IceTimeout, MediaFailure::DtlsFailed, MediaFailure::Inactive] {
+            let (a, b) = both(why);
+            assert!(a.contains("caller") && b.contains("called side"), "{a} / {b}");
+        }
+    }
+
+    #[test]
+    fn durations_are_read_by_people() {
+        let all = [212, 2_450, 62_000, 725_000, 7_260_000].map(span);
+        assert_eq!(all, ["212 ms", "2.4 s", "62 s", "12 min 5 s", "2 h 1 min"]);
+    }
+}

@@ -96,7 +96,10 @@ pub struct Routed {
 pub struct Attempt {
     /// 1 for the first.
     pub number: u8,
-    /// Where to; `None` if it ended before an INVITE could be sent.
+    /// Where to; `None` if it ended before an INVITE was sent and routing left
+    /// more than one target open.
+    pub target: Option<TargetName>,
+    /// The INVITE; `None` if it ended before one could be sent.
     pub sent: Option<Box<Sent>>,
     /// When it began.
     pub started: Now,
@@ -111,8 +114,6 @@ pub struct Attempt {
 /// The INVITE of an attempt.
 #[derive(Clone, Debug)]
 pub struct Sent {
-    /// Where to.
-    pub target: TargetName,
     /// Realm of the B leg.
     pub realm: RealmId,
     /// The flow; `None` for a service.
@@ -250,15 +251,8 @@ impl Fold {
                 self.routed = Some(Box::new(routed));
             }
             EventKind::AttemptStarted { attempt, target, realm, flow, from, to, call_id } => {
-                let sent = Sent {
-                    target: target.clone(),
-                    realm: *realm,
-                    flow: *flow,
-                    from: from.clone(),
-                    to: to.clone(),
-                    call_id: call_id.clone(),
-                };
-                self.on_attempt(at, *attempt, sent);
+                let (from, to, call_id) = (from.clone(), to.clone(), call_id.clone());
+                self.on_attempt(at, *attempt, target, Sent { realm: *realm, flow: *flow, from, to, call_id });
             }
             EventKind::Progress { attempt, status, early_media } => {
                 self.on_progress(at, *attempt, *status, *early_media)
@@ -290,9 +284,10 @@ impl Fold {
         }
     }
 
-    fn on_attempt(&mut self, at: Now, number: u8, sent: Sent) {
+    fn on_attempt(&mut self, at: Now, number: u8, target: &TargetName, sent: Sent) {
         let attempt = self.attempt_or_new(at, number);
         if attempt.sent.is_none() {
+            attempt.target = Some(target.clone());
             attempt.sent = Some(Box::new(sent));
         }
     }
@@ -359,8 +354,19 @@ impl Fold {
 
     fn attempt_or_new(&mut self, at: Now, number: u8) -> &mut Attempt {
         let place = self.attempts.iter().position(|a| a.number == number).unwrap_or_else(|| {
-            let (ringing, early_media) = (None, false);
-            self.attempts.push(Attempt { number, sent: None, started: at, ringing, early_media, ending: None });
+            let target = match self.routed.as_deref().map(|r| r.targets.as_slice()) {
+                Some([only]) => Some(only.clone()),
+                Some(_) | None => None,
+            };
+            self.attempts.push(Attempt {
+                number,
+                target,
+                sent: None,
+                started: at,
+                ringing: None,
+                early_media: false,
+                ending: None,
+            });
             self.attempts.len() - 1
         });
         &mut self.attempts[place]
@@ -441,7 +447,7 @@ impl Fold {
 impl Attempt {
     /// Where it goes, if it is known.
     pub fn target(&self) -> Option<&TargetName> {
-        self.sent.as_ref().map(|s| &s.target)
+        self.target.as_ref()
     }
 
     /// The trunk it goes to.

@@ -58,10 +58,10 @@ pub struct Lines {
     pub closed: Vec<Closed>,
 }
 
-/// The slim line written when a call was routed or an attempt began: together
-/// with others of its call it has what a final line needs.
+/// The slim line written when a call was routed, an attempt began or answered:
+/// the lines of a call together have what a final line needs.
 #[derive(Serialize)]
-struct OpenLine<'a> {
+struct SlimLine<'a> {
     schema: u32,
     kind: Kind,
     seq: u64,
@@ -92,6 +92,14 @@ enum Part<'a> {
         signalling_a: String,
         signalling_local_a: String,
     },
+    Start {
+        ringing: Option<String>,
+        answered: Option<String>,
+        setup_ms: Option<u64>,
+        pdd_ms: Option<u64>,
+        ring_ms: Option<u64>,
+        early_media: bool,
+    },
     Attempt {
         call_id_b: Option<&'a str>,
         target: Option<String>,
@@ -121,9 +129,10 @@ impl Journal {
         self.written_bytes
     }
 
-    /// The names that lines are written with.
-    pub fn names(&self) -> &names::Names {
-        &self.writer.names
+    /// Takes the version and the names of a new configuration.
+    pub fn reconfigure(&mut self, config_version: &str, names: names::Names) {
+        config_version.clone_into(&mut self.writer.config_version);
+        self.writer.names = names;
     }
 
     /// Writes the lines that an event asks for; `fold` has it already.
@@ -194,7 +203,7 @@ impl Journal {
             signalling_a: fold.flow.remote.to_string(),
             signalling_local_a: fold.flow.local.to_string(),
         };
-        out.lines.push(self.open_line(fold, 0, fold.started, seq, part));
+        out.lines.push(self.slim_line(Kind::Open, fold, 0, fold.started, seq, part));
     }
 
     fn open_attempt(&mut self, fold: &Fold, number: u8, out: &mut Lines) {
@@ -209,8 +218,8 @@ impl Journal {
         let sent = attempt.sent.as_deref();
         let flow = sent.and_then(|s| s.flow);
         let part = Part::Attempt {
-            call_id_b: sent.map(|s| s.call_id.as_str()),
-            target: sent.map(|s| self.writer.names.target(&s.target)),
+            call_id_b: sent.map(|s| s.call_id.as_str()).filter(|id| !id.is_empty()),
+            target: attempt.target.as_ref().map(|t| self.writer.names.target(t)),
             from_out: sent.map(|s| s.from.as_str()),
             to_out: sent.map(|s| s.to.as_str()),
             realm_b: sent.map(|s| self.writer.names.realm(s.realm)),
@@ -219,41 +228,57 @@ impl Journal {
             signalling_b: flow.map(|f| f.remote.to_string()),
             signalling_local_b: flow.map(|f| f.local.to_string()),
         };
-        out.lines.push(self.open_line(fold, number, attempt.started, seq, part));
+        out.lines.push(self.slim_line(Kind::Open, fold, number, attempt.started, seq, part));
     }
 
-    fn open_line(&self, fold: &Fold, attempt: u8, started: Now, seq: u64, part: Part<'_>) -> Vec<u8> {
+    fn slim_line(&self, kind: Kind, fold: &Fold, attempt: u8, started: Now, seq: u64, part: Part<'_>) -> Vec<u8> {
         let (node_id, engine) = (self.writer.node_id.as_str(), self.writer.engine);
         let (call, started) = (fold.call.to_string(), started.wall.to_string());
-        json::line(&OpenLine { schema: SCHEMA, kind: Kind::Open, seq, node_id, engine, call, attempt, started, part })
+        json::line(&SlimLine { schema: SCHEMA, kind, seq, node_id, engine, call, attempt, started, part })
     }
 
     fn start(&mut self, fold: &Fold, number: u8, out: &mut Lines) {
         self.open_attempt(fold, number, out);
         let first = fold.answered.is_some_and(|(winner, _)| winner == number);
-        if let Some(attempt) = fold.attempt(number).filter(|_| first) {
-            let seq = self.next_seq();
-            out.lines.push(json::line(&self.writer.attempt(fold, attempt, Kind::Start, seq)));
-        }
+        let Some(attempt) = fold.attempt(number).filter(|_| first) else { return };
+        let times = fold.attempt_times(attempt);
+        let wall = |at: Option<Now>| at.map(|at| at.wall.to_string());
+        let seq = self.next_seq();
+        let part = Part::Start {
+            ringing: wall(times.ringing),
+            answered: wall(times.answered),
+            setup_ms: times.setup_ms,
+            pdd_ms: times.pdd_ms,
+            ring_ms: times.ring_ms,
+            early_media: attempt.early_media,
+        };
+        out.lines.push(self.slim_line(Kind::Start, fold, number, attempt.started, seq, part));
     }
 
-    fn close_attempt(&mut self, fold: &Fold, number: u8, out: &mut Lines) {
-        let Some(attempt) = fold.attempt(number) else { return };
+    /// Writes an attempt's final line if it is not written; gives the record.
+    fn close_attempt(&mut self, fold: &Fold, number: u8, out: &mut Lines) -> Option<Record> {
+        let attempt = fold.attempt(number)?;
         let open = self.open.entry(fold.call.0).or_default();
         if open.attempts.insert(number, true) == Some(true) {
-            return;
+            return None;
         }
-        let seq = self.next_seq();
-        out.lines.push(json::line(&self.writer.attempt(fold, attempt, Kind::Attempt, seq)));
+        let record = self.writer.attempt(fold, attempt, self.seq + 1);
+        self.seq += 1;
+        out.lines.push(json::line(&record));
         out.closed.push(Closed::Attempt(number));
+        Some(record)
     }
 
     fn close(&mut self, fold: &Fold, out: &mut Lines) {
+        let mut last = None;
         for attempt in &fold.attempts {
-            self.close_attempt(fold, attempt.number, out);
+            let record = self.close_attempt(fold, attempt.number, out);
+            if fold.leading().is_some_and(|l| l.number == attempt.number) {
+                last = record.or_else(|| Some(self.writer.attempt(fold, attempt, 0)));
+            }
         }
         let seq = self.next_seq();
-        out.lines.push(json::line(&self.writer.session(fold, seq)));
+        out.lines.push(json::line(&self.writer.session(fold, last, seq)));
         out.closed.push(Closed::Session);
         self.open.entry(fold.call.0).or_default().done = true;
     }
@@ -334,7 +359,10 @@ impl Left {
             }
             Kind::Start => {
                 self.winner = Some(number);
-                self.attempts.insert(number, (record, false));
+                let (attempt, _) = self.attempts.entry(number).or_insert_with(|| (record.clone(), false));
+                (attempt.ringing, attempt.answered) = (record.ringing, record.answered);
+                (attempt.setup_ms, attempt.pdd_ms) = (record.setup_ms, record.pdd_ms);
+                (attempt.ring_ms, attempt.early_media) = (record.ring_ms, record.early_media);
             }
             Kind::Attempt => {
                 self.attempts.insert(number, (record, true));
@@ -432,4 +460,188 @@ fn cut(mut record: Record, answered: bool, latest: &str) -> Record {
 fn millis_between(from: &str, to: &str) -> Option<u64> {
     let (from, to) = (UnixMillis::parse(from)?, UnixMillis::parse(to)?);
     Some(to.0.saturating_sub(from.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::scene::*;
+    use super::super::verify::verify;
+    use super::super::{Config, Records};
+    use super::*;
+    use crate::call::event::Event;
+
+    /// What one call of a random journal does.
+    #[derive(Clone, Debug)]
+    struct Plan {
+        challenged: bool,
+        /// Failures before the end; true: some ended before their INVITE went out.
+        failures: Vec<bool>,
+        /// Attempts that run at the same time as the last.
+        forks: u8,
+        answers: bool,
+        rings: bool,
+    }
+
+    fn plan() -> impl Strategy<Value = Plan> {
+        let failures = prop::collection::vec(any::<bool>(), 0..4);
+        (any::<bool>(), failures, 0u8..3, any::<bool>(), any::<bool>()).prop_map(
+            |(challenged, failures, forks, answers, rings)| Plan { challenged, failures, forks, answers, rings },
+        )
+    }
+
+    /// The events of a call as the call machine makes them.
+    fn events(call: u64, plan: &Plan) -> Vec<Event> {
+        if plan.challenged {
+            return challenged_call(call);
+        }
+        let mut kinds = vec![started(call), routed(&[ACME, BACKUP], &[])];
+        let mut number = 0;
+        for unsent in &plan.failures {
+            number += 1;
+            if !unsent {
+                kinds.push(attempt(call, number, ACME));
+            }
+            kinds.push(failed(number, 503, Internal::Rejected, Initiator::Callee));
+        }
+        let forks: Vec<u8> = (number + 1..=number + plan.forks).collect();
+        kinds.extend(forks.iter().map(|n| attempt(call, *n, BACKUP)));
+        if plan.rings {
+            kinds.extend(forks.iter().map(|n| progress(*n, 180)));
+        }
+        let winner = forks.last().filter(|_| plan.answers);
+        let losers = forks.iter().filter(|n| winner != Some(n));
+        if let Some(winner) = winner {
+            kinds.push(EventKind::Answered { attempt: *winner });
+            kinds.extend(losers.map(|n| failed(*n, 487, Internal::Cancelled, Initiator::Sbc)));
+            kinds.push(ending(200, Internal::Hangup, Initiator::Callee));
+            kinds.push(closed(report(10, 10), report(10, 10)));
+        } else {
+            kinds.extend(losers.map(|n| failed(*n, 480, Internal::NoAnswer, Initiator::Timer)));
+            kinds.push(ending(480, Internal::NoAnswer, Initiator::Timer));
+        }
+        kinds.push(EventKind::Ended);
+        kinds.into_iter().enumerate().map(|(n, kind)| event(call, n as u64 * 10, kind)).collect()
+    }
+
+    /// Feeds calls interleaved by `order`, up to `most` events in all; gives the journal.
+    fn write(first_call: u64, plans: &[Plan], order: &[usize], last_seq: u64, most: usize) -> Vec<String> {
+        let mut records = Records::new(Config { last_seq, ..config() });
+        let mut queues: Vec<_> =
+            plans.iter().enumerate().map(|(n, plan)| events(first_call + n as u64, plan).into_iter()).collect();
+        let mut fed = 0;
+        let mut turn = 0;
+        while fed < most && queues.iter().any(|q| q.len() > 0) {
+            let pick = order[turn % order.len()] % queues.len();
+            turn += 1;
+            let Some(at) = (0..queues.len()).map(|n| (pick + n) % queues.len()).find(|n| queues[*n].len() > 0) else {
+                break;
+            };
+            if let Some(event) = queues[at].next() {
+                records.feed_call(&event);
+                fed += 1;
+            }
+        }
+        lines(&mut records)
+    }
+
+    fn texts(lines: Vec<Vec<u8>>) -> Vec<String> {
+        lines.into_iter().map(|l| String::from_utf8(l).expect("UTF-8")).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_attempt_has_one_final_line_wherever_the_process_ends(
+            plans in prop::collection::vec(plan(), 1..6),
+            order in prop::collection::vec(0usize..6, 1..20),
+            most in 0usize..80,
+            keep in 0.0f64..=1.0,
+            torn in 0usize..200,
+        ) {
+            // A crash after any event, with any number of bytes on disk.
+            let written = write(1, &plans, &order, 0, most);
+            let mut journal: Vec<String> = written[..(written.len() as f64 * keep) as usize].to_vec();
+            if let Some(next) = written.get(journal.len()) {
+                let cut = next.char_indices().map(|(at, _)| at).nth(torn).unwrap_or(0);
+                let part = &next[..cut];
+                if !part.is_empty() {
+                    journal.push(part.to_owned());
+                }
+            }
+            let torn = journal.iter().filter(|l| json::parse(l).is_err()).count();
+            let recovery = recover(journal.iter().map(String::as_str));
+            prop_assert_eq!(recovery.unreadable as usize, torn);
+            journal.extend(texts(recovery.final_lines.clone()));
+            // The next process goes on with other calls, and they all end.
+            journal.extend(write(1_000, &plans, &order, recovery.last_seq(0), usize::MAX));
+            let report = verify(journal.iter().map(String::as_str));
+            prop_assert_eq!(&report.duplicate_finals, &vec![]);
+            prop_assert_eq!(&report.missing_finals, &vec![]);
+            prop_assert_eq!(&report.open, &vec![]);
+            prop_assert_eq!(&report.gaps, &vec![]);
+            prop_assert_eq!(report.torn.len(), torn);
+            // And nothing is left for another recovery.
+            let again = recover(journal.iter().map(String::as_str));
+            prop_assert_eq!((again.calls, again.final_lines.len()), (0, 0));
+        }
+
+        #[test]
+        fn a_process_that_ends_well_leaves_nothing_to_recover(
+            plans in prop::collection::vec(plan(), 1..6),
+            order in prop::collection::vec(0usize..6, 1..20),
+        ) {
+            let journal = write(1, &plans, &order, 41, usize::MAX);
+            let report = verify(journal.iter().map(String::as_str));
+            prop_assert!(report.is_sound() && report.open.is_empty(), "{:?}", report);
+            prop_assert_eq!(report.sessions, plans.len() as u64);
+            let attempts: usize = plans
+                .iter()
+                .filter(|p| !p.challenged)
+                .map(|p| p.failures.len() + usize::from(p.forks))
+                .sum();
+            prop_assert_eq!(report.attempts, attempts as u64);
+        }
+    }
+
+    #[test]
+    fn a_call_that_was_cut_off_keeps_what_was_known() {
+        let mut records = super::super::scene::records();
+        for event in &answered_call(7)[..5] {
+            records.feed_call(event);
+        }
+        for event in challenged_call(8) {
+            records.feed_call(&Event { at: at(60_000), ..event });
+        }
+        let journal = lines(&mut records);
+        let recovery = recover(journal.iter().map(String::as_str));
+        assert_eq!((recovery.calls, recovery.last_seq(0)), (1, 6));
+        let all: Vec<Record> = texts(recovery.final_lines).iter().map(|l| json::parse(l).expect("a record")).collect();
+        let [attempt, session] = &all[..] else { panic!("two lines: {all:?}") };
+        assert_eq!((attempt.kind, attempt.attempt, attempt.seq), (Kind::Attempt, 1, 5));
+        assert_eq!((session.kind, session.attempt, session.seq), (Kind::Session, 1, 6));
+        assert_eq!((session.setup_ms, session.talk_ms), (Some(2_380), Some(57_620)));
+        assert_eq!(session.ended.as_deref(), Some("2026-11-20T15:45:00.000Z"));
+        assert_eq!((session.trunk_b.as_deref(), session.from_out.as_deref()), (Some("acme"), Some("4989")));
+        let cause = session.cause.as_ref().expect("a cause");
+        assert_eq!((cause.sip_code, cause.internal_code.as_str()), (200, "restart"));
+        assert_eq!(session.disconnect_initiator, Some(Initiator::Sbc));
+    }
+
+    #[test]
+    fn each_engine_has_its_own_numbers() {
+        let mut second = Records::new(Config { engine: crate::base::EngineId(1), last_seq: 100, ..config() });
+        let mut first = super::super::scene::records();
+        for (mine, other) in answered_call(1)[..3].iter().zip(&failed_call(2)[..3]) {
+            first.feed_call(mine);
+            second.feed_call(other);
+        }
+        let mut journal = lines(&mut first);
+        journal.extend(lines(&mut second));
+        let recovery = recover(journal.iter().map(String::as_str));
+        assert_eq!((recovery.calls, recovery.last_seq(0), recovery.last_seq(1)), (2, 4, 104));
+        journal.extend(texts(recovery.final_lines));
+        let report = verify(journal.iter().map(String::as_str));
+        assert!(report.is_sound() && report.open.is_empty(), "{report:?}");
+    }
 }

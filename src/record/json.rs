@@ -9,7 +9,9 @@ use super::cdr::Record;
 
 /// A value as one line, without its LF.
 pub fn line<T: Serialize>(value: &T) -> Vec<u8> {
-    serde_json::to_vec(value).expect("records have string keys only and no failing serializer")
+    let mut line = Vec::with_capacity(LINE_BYTES);
+    serde_json::to_writer(&mut line, value).expect("records have string keys only and a Vec takes every write");
+    line
 }
 
 /// Reads a line of the journal.
@@ -27,6 +29,9 @@ pub fn parse(line: &str) -> Result<Record, String> {
     }
     Ok(record)
 }
+
+/// Room for a usual final record at once; growing step by step costs more than writing it.
+const LINE_BYTES: usize = 2_048;
 
 #[cfg(test)]
 mod tests {

@@ -58,7 +58,7 @@ struct Drawer<'a> {
     out: Vec<LadderEvent>,
 }
 
-/// All steps of a call, oldest first, at most [`EVENTS`].
+/// All steps of a call, oldest first, at most `EVENTS`.
 pub fn events(story: &Story, names: &Names, addresses: bool) -> Vec<LadderEvent> {
     let mut all: Vec<_> = story.steps.iter().flat_map(|step| draw(story, step, names, addresses)).collect();
     if all.len() > EVENTS {

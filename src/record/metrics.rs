@@ -203,6 +203,11 @@ impl Metrics {
         }
     }
 
+    /// Takes the names of a new configuration.
+    pub fn rename(&mut self, names: Names) {
+        self.names = names;
+    }
+
     fn trunk(&self, trunk: Option<TrunkId>) -> &str {
         trunk.map_or("", |t| self.names.trunk(t))
     }
@@ -539,3 +544,86 @@ const MOS: [f64; 8] = [1.5, 2.0, 2.6, 3.1, 3.6, 4.03, 4.34, 4.5];
 const LOSS_RATIO: [f64; 10] = [0.0, 0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5];
 /// Playout buffers begin at 20 ms and end at 200.
 const JITTER_SECS: [f64; 9] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words of a rule or dashboard that name a metric of ours.
+    fn named(text: &str) -> Vec<&str> {
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+        let words = text.split(|c| !word(c)).filter(|w| w.starts_with("sbc_")).map(|w| w.trim_end_matches(':'));
+        words.map(|w| ["_bucket", "_sum", "_count"].iter().find_map(|s| w.strip_suffix(s)).unwrap_or(w)).collect()
+    }
+
+    #[test]
+    fn every_metric_that_rules_and_dashboards_use_is_exported() {
+        let names = Names { realms: Vec::new(), trunks: vec!["acme".into()] };
+        let known = Metrics::new(names, "0", UnixMillis(0)).described();
+        let rules = include_str!("../../rules/prometheus/sbc.rules.yml");
+        let tests = include_str!("../../rules/prometheus/sbc.test.yml");
+        let board = include_str!("../../rules/grafana/sbc.json");
+        // Names of groups of rules begin alike and are no metrics.
+        let groups = ["sbc_ratios", "sbc_alerts"];
+        let used: Vec<&str> =
+            [rules, tests, board].into_iter().flat_map(named).filter(|n| !groups.contains(n)).collect();
+        assert!(used.len() > 50);
+        let missing: Vec<&&str> = used.iter().filter(|n| !known.iter().any(|k| k == **n)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn names_have_a_unit_and_are_registered_once() {
+        let metrics = Metrics::new(Names::default(), "0", UnixMillis(0));
+        let mut names = metrics.described();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+        assert!(names.iter().all(|n| n.starts_with("sbc_")));
+    }
+
+    #[test]
+    fn a_snapshot_is_rendered_as_it_is() {
+        let names = Names { realms: Vec::new(), trunks: vec!["acme".into()] };
+        let metrics = Metrics::new(names, "0.1.0", UnixMillis(1_500));
+        let snapshot = Snapshot {
+            sip_retransmissions: 7,
+            drops: vec![("banned", 3)],
+            bans: vec![("scanner", 2), ("flood", 0)],
+            trunks: vec![(TrunkId(0), false)],
+            certificates: vec![("wss".into(), UnixMillis(9_000))],
+            cdr_oldest_unsent_secs: 1.5,
+            overload: 2,
+            ..Snapshot::default()
+        };
+        metrics.render(&snapshot);
+        let text = metrics.render(&snapshot);
+        for line in [
+            "sbc_sip_retransmissions_total 7",
+            "sbc_drops_total{reason=\"banned\"} 3",
+            "sbc_bans_active{reason=\"scanner\"} 2",
+            "sbc_bans_active{reason=\"flood\"} 0",
+            "sbc_trunk_up{trunk=\"acme\"} 0",
+            "sbc_tls_cert_expiry_timestamp_seconds{name=\"wss\"} 9",
+            "sbc_cdr_oldest_unsent_seconds 1.5",
+            "sbc_overload_state 2",
+            "sbc_build_info{version=\"0.1.0\"} 1",
+            "sbc_start_time_seconds 1.5",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+        }
+        let none = metrics.render(&Snapshot::default());
+        assert!(!none.contains("sbc_tls_cert_expiry_timestamp_seconds{"));
+    }
+
+    #[test]
+    fn labels_come_from_closed_sets() {
+        let metrics = Metrics::new(Names::default(), "0", UnixMillis(0));
+        metrics.request("X\"} 1\nevil 1", Way::In);
+        metrics.response("INVITE", 498, Way::Out);
+        let text = metrics.render(&Snapshot::default());
+        assert!(text.contains("sbc_sip_requests_total{direction=\"in\",method=\"other\"} 1"));
+        assert!(text.contains("sbc_sip_responses_total{code=\"400\",direction=\"out\",method=\"INVITE\"} 1"));
+    }
+}

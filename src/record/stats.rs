@@ -67,6 +67,11 @@ impl Stats {
         Self { trunks: vec![Ring::default(); trunks], seconds: Default::default() }
     }
 
+    /// Makes room for more trunks; what is known of the others stays.
+    pub fn resize(&mut self, trunks: usize) {
+        self.trunks.resize_with(trunks, Ring::default);
+    }
+
     /// Counts the beginning of a call or attempt for calls a second; `None`: the call itself.
     pub fn begun(&mut self, at: Now, trunk: Option<TrunkId>, call: bool) {
         if call {
