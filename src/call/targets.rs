@@ -17,7 +17,7 @@ use crate::base::{CallId, Flow, RealmId, TrunkId, limits};
 use crate::media::plan::Service;
 use crate::route::{self, Choice, Query, TargetRef};
 use crate::sip::locate::Locate;
-use crate::sip::message::{Request, Uri};
+use crate::sip::message::{HeaderName, Request, Uri};
 
 /// The waves of targets for a call.
 ///

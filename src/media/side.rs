@@ -18,6 +18,7 @@ use super::sender::Sender;
 use super::service::Running;
 use super::shard::{PortId, Reason};
 use super::transcode::Transcoder;
+use crate::base::limits::CLOSE_GRACE;
 use crate::base::{Instant, Now, Rng};
 use crate::dtls::{self, Handshake, Handshakes};
 use crate::ice;
