@@ -152,7 +152,7 @@ impl Checkers {
         };
         let open = |c: &&crate::ua::Client| c.method == "INVITE" && c.finals.is_empty() && !over(c);
         let name = &ua.profile.user;
-        if ua.script.deaf || ua.profile.websocket && ua.connection.is_none() {
+        if ua.script.deaf || ua.missed_answers || ua.profile.websocket && ua.connection.is_none() {
             return Vec::new();
         }
         ua.clients.iter().filter(open).map(|c| format!("{name}: INVITE {} has no final answer", c.branch)).collect()

@@ -232,7 +232,7 @@ impl Life {
             // A probe to a deaf trunk is always on its way; what it asked while
             // it was deaf it has never heard an answer to.
             if std::mem::take(&mut self.w.uas[ua].script.deaf) {
-                self.w.uas[ua].clients.clear();
+                self.w.uas[ua].missed_answers = true;
             }
             if self.w.uas[ua].profile.websocket && self.w.uas[ua].connection.is_none() {
                 self.reconnect(ua);
@@ -254,7 +254,7 @@ impl Life {
         }
         for ua in self.peers.clone() {
             if self.w.uas[ua].profile.websocket || self.w.check.crashes > 0 {
-                self.w.uas[ua].clients.retain(|c| !c.finals.is_empty());
+                self.w.uas[ua].missed_answers = true;
             }
         }
         self.w.settle();

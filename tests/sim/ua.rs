@@ -128,7 +128,6 @@ pub struct Client {
     /// Distinct final responses: status and To tag.
     pub finals: BTreeSet<(u16, String)>,
     ack: Option<Vec<u8>>,
-    attempts: u32,
 }
 
 pub struct Server {
@@ -171,6 +170,9 @@ pub struct Ua {
     pub next_port: u16,
     pub forges_stun: bool,
     pub wrong_fingerprint: bool,
+    /// Answers may have been lost to it for good: it was deaf, or what carried them broke.
+    pub missed_answers: bool,
+    due: Option<Instant>,
     host: String,
     register_call_id: String,
     register_seq: u32,
@@ -200,6 +202,8 @@ impl Ua {
             next_port: 20_000,
             forges_stun: false,
             wrong_fingerprint: false,
+            missed_answers: false,
+            due: None,
             host,
             register_call_id,
             register_seq: 0,
@@ -285,7 +289,6 @@ impl Ua {
             proceeding: false,
             finals: BTreeSet::new(),
             ack: None,
-            attempts: 0,
         });
         self.clients.len() - 1
     }
@@ -304,11 +307,28 @@ impl Ua {
         Some((answer, sip::authorize(offered, user, password, method, uri, 1, &cnonce)))
     }
 
+    /// When something is due, as of the last [`Self::rearm`].
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let clients = self.clients.iter().flat_map(|c| [c.repeat, c.limit]);
-        let servers = self.servers.iter().flat_map(|s| [s.repeat, s.limit, s.due.front().map(|(at, _)| *at)]);
-        let calls = self.calls.iter().map(Call::poll_timeout);
-        clients.chain(servers).chain(calls).chain([self.registration.refresh]).flatten().min()
+        self.due
+    }
+
+    /// Finds the next deadline; the world asks for it after every change.
+    pub fn rearm(&mut self) {
+        let mut due = self.registration.refresh;
+        let mut consider = |at: Option<Instant>| due = [due, at].into_iter().flatten().min();
+        for c in &self.clients {
+            consider(c.repeat);
+            consider(c.limit);
+        }
+        for s in &self.servers {
+            consider(s.repeat);
+            consider(s.limit);
+            consider(s.due.front().map(|(at, _)| *at));
+        }
+        for call in &self.calls {
+            consider(call.poll_timeout());
+        }
+        self.due = due;
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
