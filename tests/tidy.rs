@@ -81,9 +81,7 @@ const SOFT_LIMIT: usize = 500;
 const LONG: &[(&str, usize)] = &[
     ("src/config/check.rs", 600),
     ("src/ice/lite.rs", 550),
-    ("src/record/fold.rs", 550),
     ("src/record/metrics.rs", 550),
-    ("src/record/names.rs", 550),
     ("src/route/health.rs", 550),
     ("src/sdp/negotiate.rs", 600),
     ("src/sdp/offer_answer.rs", 550),
