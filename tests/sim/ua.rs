@@ -57,8 +57,6 @@ pub struct Script {
     pub update_status: u16,
     /// Answers OPTIONS with 200; else not at all.
     pub answers_options: bool,
-    /// Asks for credentials on INVITE.
-    pub challenges: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +84,6 @@ impl Script {
             ignores_bye: false,
             update_status: 200,
             answers_options: true,
-            challenges: false,
         }
     }
 
@@ -113,7 +110,6 @@ pub enum Purpose {
     Update(usize),
     Bye(usize),
     Cancel,
-    Other,
 }
 
 pub struct Client {
@@ -422,13 +418,11 @@ impl Ua {
         let Some(msg) = Msg::read(bytes) else {
             return self.complain(format!("unreadable message: {}", String::from_utf8_lossy(bytes)));
         };
-        if let Some(length) = msg.get("Content-Length") {
-            if length != msg.body.len().to_string() {
-                self.complain(format!("Content-Length {length} for {} bytes", msg.body.len()));
-            }
+        if let Some(length) = msg.get("Content-Length").filter(|l| **l != msg.body.len().to_string()) {
+            self.complain(format!("Content-Length {length} for {} bytes", msg.body.len()));
         }
         // What identifies the dialogs of this side must not be seen on the other.
-        for id in [msg.call_id(), msg.from_tag(), msg.to_tag(), msg.branch()] {
+        for id in [msg.call_id(), msg.tag_of_from(), msg.to_tag(), msg.branch()] {
             let id = id.to_owned();
             self.secret(&id);
         }
@@ -483,7 +477,7 @@ impl Ua {
             Purpose::Invite(call) => self.on_refused(now, call, status),
             Purpose::Update(call) => self.on_update_refused(now, call, status),
             Purpose::Bye(call) => self.calls[call].bye_answered = Some(status),
-            Purpose::Cancel | Purpose::Other => {}
+            Purpose::Cancel => {}
         }
     }
 

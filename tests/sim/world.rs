@@ -225,11 +225,6 @@ impl World {
         CallRef { ua, call }
     }
 
-    pub fn answer(&mut self, call: CallRef, status: u16) {
-        self.uas[call.ua].answer_now(self.now.mono, call.call, status);
-        self.flush_ua(call.ua);
-    }
-
     pub fn hang_up(&mut self, call: CallRef) {
         self.uas[call.ua].hang_up(self.now.mono, call.call);
         self.flush_ua(call.ua);
