@@ -1,11 +1,13 @@
 //! What the documents say of the tree is true: files that they name exist,
-//! rooms are all on the map, tests that show a demand are there.
+//! rooms are all on the map, tests that show a demand are there, examples run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
+use sbc::app::load::{Problems, Source};
 
 const DOCUMENTS: &[&str] = &[
     "README.md",
@@ -74,8 +76,43 @@ fn every_path_in_the_documents_exists() {
 fn every_room_stands_in_the_table() {
     let row = Regex::new(r"(?m)^\| `([a-z]+)` \|").expect("a valid pattern");
     let map = read("src/ARCHITECTURE.md");
-    let table: BTreeSet<String> = row.captures_iter(&map).map(|found| found[1].to_owned()).collect();
+    let (_, section) = map.split_once("## The rooms").expect("a section about rooms");
+    let (section, _) = section.split_once("\n## ").expect("a section behind it");
+    let table: BTreeSet<String> = row.captures_iter(section).map(|found| found[1].to_owned()).collect();
     assert_eq!(table, rooms());
+}
+
+/// What is wrong with a configuration, the secrets it names being there.
+fn problems(name: &str, text: &str) -> Vec<String> {
+    let folder = std::env::temp_dir().join(format!("sbc-docs-{}-{name}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a temporary folder");
+    let secret = Regex::new(r#"_file\s*=\s*"([^"]+)""#).expect("a valid pattern");
+    for found in secret.captures_iter(text) {
+        let path = folder.join(&found[1]);
+        fs::write(&path, "a secret of many characters").expect("a secret");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a private secret");
+    }
+    let file = folder.join("sbc.toml");
+    fs::write(&file, text).expect("a configuration");
+    let found = Source::File(file).settings().err().map_or_else(Vec::new, |Problems(list)| list);
+    fs::remove_dir_all(&folder).expect("our own folder");
+    found
+}
+
+#[test]
+fn the_examples_are_configurations_without_a_problem() {
+    let mut wrong = Vec::new();
+    for name in names(&root().join("rules/routes")).iter().filter(|name| name.ends_with(".toml")) {
+        wrong.extend(problems(name, &read(&format!("rules/routes/{name}"))));
+    }
+    let readme = read("README.md");
+    let block = Regex::new(r"(?ms)^```toml\n(.*?)^```").expect("a valid pattern");
+    let shipped = read("sbc.toml");
+    let (head, last) = shipped.rsplit_once("[[route]]").expect("the shipped file has a route");
+    for found in block.captures_iter(&readme) {
+        wrong.extend(problems("readme", &format!("{head}{}\n[[route]]{last}", &found[1])));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

@@ -12,7 +12,8 @@ type Body = fn(&[u8]);
 
 /// Each target with its body and with the folders under `tests` that serve as
 /// seeds besides its corpus; `tests/fuzz/run` names the same folders.
-const TARGETS: [(&str, Body, &[&str]); 7] = [
+const TARGETS: [(&str, Body, &[&str]); 8] = [
+    ("media_session", sbc::media::fuzz::session, &[]),
     ("rtcp", sbc::rtp::fuzz::rtcp, &[]),
     ("rtp_header", sbc::rtp::fuzz::header, &[]),
     ("sdp", sbc::sdp::fuzz::run, &[]),

@@ -73,7 +73,6 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 ];
 
 /// A file holds one idea: no file of `src` has more lines than the first, none without an entry below more than the second.
-/// Files of tests and benches, whose expectations are written out as text, may reach the first without an entry.
 const HARD_LIMIT: usize = 700;
 const SOFT_LIMIT: usize = 500;
 
@@ -81,6 +80,7 @@ const SOFT_LIMIT: usize = 500;
 const LONG: &[(&str, usize)] = &[
     ("src/config/check.rs", 600),
     ("src/ice/lite.rs", 550),
+    ("src/media/side.rs", 525),
     ("src/record/metrics.rs", 550),
     ("src/route/health.rs", 550),
     ("src/sdp/negotiate.rs", 600),
@@ -88,7 +88,9 @@ const LONG: &[(&str, usize)] = &[
     ("src/sip/digest.rs", 650),
     ("src/sip/endpoint/tests.rs", 600),
     ("src/sip/transaction/table.rs", 550),
-    ("tests/engine_calls.rs", 1100),
+    ("tests/sim/ua.rs", 620),
+    ("tests/sim/ua_call.rs", 630),
+    ("tests/sim/world.rs", 690),
 ];
 
 #[test]
@@ -187,13 +189,12 @@ fn files_stay_short() {
     let mut findings = Vec::new();
     for source in Source::tree(&["src", "tests", "benches"]) {
         let lines = source.text.lines().count();
-        let product = source.path.starts_with("src/");
-        let (soft, hard) = if product { (SOFT_LIMIT, HARD_LIMIT) } else { (HARD_LIMIT, usize::MAX) };
-        let limit = known.get(source.path.as_str()).copied().unwrap_or(soft).min(hard);
+        let hard = if source.path.starts_with("src/") { HARD_LIMIT } else { usize::MAX };
+        let limit = known.get(source.path.as_str()).copied().unwrap_or(SOFT_LIMIT).min(hard);
         if lines > limit {
             findings.push(format!("{}: {lines} lines, may have {limit}", source.path));
         }
-        if known.contains_key(source.path.as_str()) && lines <= soft {
+        if known.contains_key(source.path.as_str()) && lines <= SOFT_LIMIT {
             findings.push(format!("{}: only {lines} lines: take it off the list", source.path));
         }
     }

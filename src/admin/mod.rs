@@ -2,7 +2,7 @@
 //!
 //! A thread of its own with its own runtime: however slow its clients are, a
 //! call never waits for it. What it shows and changes goes as an
-//! [`Ask`](line::Ask) over a [`Line`](line::Line) to whoever owns the calls;
+//! [`Ask`] over a [`Line`] to whoever owns the calls;
 //! nothing is known here by itself. `openapi.json` describes every resource,
 //! and a test holds the router to it.
 

@@ -105,6 +105,14 @@ pub const ICE_PAIRS: usize = 32;
 /// STUN transactions remembered by one ICE agent against replays.
 pub const ICE_TRANSACTIONS: usize = 64;
 
+/// Addresses on shared sockets that lead to one session: both sides' pairs of
+/// the running and the former ICE generation; the least recently checked go first.
+pub const MEDIA_SOURCES: usize = 4 * ICE_PAIRS;
+
+/// Digits waiting to be rendered towards one side. People and dialling strings
+/// stay below it; what is over is dropped.
+pub const DIGITS_WAITING: usize = 64;
+
 /// Most media sessions in a shard.
 pub const MEDIA_SESSIONS: usize = 20_000;
 
@@ -136,6 +144,10 @@ pub const WS_QUEUE: usize = 256;
 
 /// Commands or events waiting between an engine and a media thread.
 pub const MEDIA_RING: usize = 65_536;
+
+/// How long a call goes on after a browser closed DTLS. A page that hangs up
+/// closes its media at once, and its BYE comes by another way a little later.
+pub const CLOSE_GRACE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Facts waiting for the records of an engine; they are taken after each input.
 pub const FACTS_WAITING: usize = 65_536;

@@ -178,6 +178,10 @@ pub fn on_ack(call: &mut Call, step: &mut Step<'_, '_>, leg: Leg, ack: &Request)
     }
     if accepted.late_offer && call.is_live() {
         take_late_answer(call, step, leg, ack);
+    } else if call.is_live() {
+        // A caller behind a NAT talks from here on, perhaps only after the third
+        // repetition of our 2xx: the time to learn where from begins with the ACK.
+        session::set(call, step, leg);
     }
 }
 

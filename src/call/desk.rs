@@ -130,8 +130,10 @@ pub enum Wait {
 
 impl Desk {
     /// An empty desk.
-    pub fn new(engine: EngineId, rng: Rng) -> Self {
+    pub fn new(engine: EngineId, mut rng: Rng) -> Self {
         Self {
+            // A process that dies and is back within the same second must not give the same ids again.
+            counted: rng.below(0x100_0000),
             engine,
             rng,
             out: VecDeque::new(),
@@ -149,7 +151,6 @@ impl Desk {
             due: Deadlines::new(),
             forget: Deadlines::new(),
             draining: false,
-            counted: 0,
             tokens: 0,
             opened: 0,
             questions: 0,
@@ -157,7 +158,7 @@ impl Desk {
     }
 
     /// An id for a call: seconds of its start, engine, counter. The counter
-    /// wraps after 16 million calls of one second.
+    /// begins anywhere and wraps after 16 million calls of one second.
     pub fn call_id(&mut self, now: Now) -> CallId {
         self.counted += 1;
         let secs = now.wall.secs() & 0xffff_ffff;

@@ -14,7 +14,7 @@ use super::call::{Call, Failure};
 use super::cause::{Cause, Initiator, Internal};
 use super::config::Trunk;
 use super::desk::{Use, Wait};
-use super::event::EventKind;
+use super::event::{EventKind, TargetName};
 use super::leg::{Attempt, Hop, Part, Target};
 use super::output::{Output, ResolveId};
 use super::setup::{limited, trunk_of};
@@ -94,7 +94,7 @@ fn attempt(call: &mut Call, step: &mut Step<'_, '_>, target: Target) {
 /// Goes on with the location of a target's name (RFC 3263).
 fn locating(call: &mut Call, step: &mut Step<'_, '_>, number: u8, locate: Locate) {
     let Some(attempt) = call.attempt_mut(number) else { return };
-    let realm = attempt.target.realm;
+    let (realm, dialled) = (attempt.target.realm, matches!(attempt.target.name, TargetName::Uri(_)));
     match locate.step() {
         Locating::Ask(query) => {
             let query = query.clone();
@@ -105,7 +105,11 @@ fn locating(call: &mut Call, step: &mut Step<'_, '_>, number: u8, locate: Locate
             step.desk.out.push_back(Output::Resolve { id, query });
         }
         Locating::Found(found) => {
-            let flows = found.iter().filter_map(|t| flow_to(step, realm, t.transport, t.address)).collect();
+            let way = |t: &crate::sip::locate::Target| match dialled {
+                true => flow_towards(step, realm, t.transport, t.address),
+                false => flow_to(step, realm, t.transport, t.address),
+            };
+            let flows = found.iter().filter_map(way).collect();
             start_first(call, step, number, flows);
         }
     }
@@ -127,6 +131,19 @@ fn flow_to(step: &Step<'_, '_>, realm: RealmId, transport: Transport, at: std::n
     // A socket of one family reaches no address of the other.
     let fits = listener.local.is_ipv4() == at.is_ipv4();
     fits.then(|| Flow { transport, ..Flow::udp(realm, listener.local, at) })
+}
+
+/// Our flow to an address that somebody dialled: by the realm it was dialled in
+/// if that has a way there, else by the first one that has. Loopback is reached
+/// from loopback and everything else from everywhere else; what leads back to
+/// ourselves is no way.
+fn flow_towards(step: &Step<'_, '_>, realm: RealmId, transport: Transport, at: std::net::SocketAddr) -> Option<Flow> {
+    if step.config.is_ours(at) {
+        return None;
+    }
+    let others = (0..step.config.realms.len()).map(|index| RealmId(index as u16)).filter(|id| *id != realm);
+    let mut ways = std::iter::once(realm).chain(others).filter_map(|realm| flow_to(step, realm, transport, at));
+    ways.find(|flow| flow.local.ip().is_loopback() == at.ip().is_loopback())
 }
 
 /// Starts at the first address; the rest stays for fail-over.

@@ -10,6 +10,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,12 +25,14 @@ use super::dns::Resolver;
 use super::journal::Journal;
 use super::media_thread::MediaHandle;
 use super::nftables::{Firewall, Order};
+use super::panics::caught;
 use super::udp::{Batch, UdpListener};
 use super::ws;
 use crate::base::limits::{SIP_MESSAGE_BYTES, WS_CONNECTIONS};
 use crate::base::net::canonical_socket;
-use crate::base::{ConnectionId, Flow, RealmId, Transport};
+use crate::base::{CallId, ConnectionId, Flow, Now, RealmId, Transport};
 use crate::engine::{Command, Engine, Output, Query, Reply};
+use crate::media::event::SideReport;
 use crate::record::{Level, LogLine};
 use crate::{guard, media};
 
@@ -42,6 +45,13 @@ pub enum Request {
     Command(Command, oneshot::Sender<Reply>),
     /// A media thread has news.
     Media(media::event::Event),
+    /// Numbers of running calls; `count` once a minute, for the histogram.
+    Samples {
+        /// Both sides of each.
+        samples: Vec<(CallId, [SideReport; 2])>,
+        /// See [`Engine::handle_samples`].
+        count: bool,
+    },
     /// End the thread; calls have been ended or handed over before.
     Stop,
 }
@@ -129,42 +139,56 @@ async fn serve(setup: Setup) -> io::Result<()> {
     driver.journal.close()
 }
 
+/// Runs one input inside the boundary of [`caught`]: stamp, hand in, perform.
+fn input(shared: &Shared, what: &'static str, work: impl FnOnce(&mut Driver, Now)) -> bool {
+    let done = caught(what, || {
+        let mut driver = shared.borrow_mut();
+        let now = driver.clock.now();
+        work(&mut driver, now);
+        driver.flush(shared);
+    });
+    done.is_some()
+}
+
 /// Takes a request and those that wait behind it; `false` to stop.
 fn answer(shared: &Shared, first: Request, inbox: &mut mpsc::Receiver<Request>) -> bool {
-    let mut driver = shared.borrow_mut();
-    let now = driver.clock.now();
     let mut next = Some(first);
-    let mut left = REQUESTS_PER_TURN;
-    while let Some(request) = next {
-        match request {
-            // The asker may have gone away; that is no matter of ours.
-            Request::Query(query, to) => drop(to.send(driver.engine.query(now, query))),
-            Request::Command(command, to) => drop(to.send(driver.engine.command(now, command))),
-            Request::Media(event) => driver.engine.handle_media(now, event),
-            Request::Stop => {
-                driver.flush(shared);
-                return false;
+    let mut stop = false;
+    input(shared, "request", |driver, now| {
+        for _ in 0..REQUESTS_PER_TURN {
+            let Some(request) = next.take() else { return };
+            match request {
+                // The asker may have gone away; that is no matter of ours.
+                Request::Query(query, to) => drop(to.send(driver.engine.query(now, query))),
+                Request::Command(command, to) => drop(to.send(driver.engine.command(now, command))),
+                Request::Media(event) => driver.engine.handle_media(now, event),
+                Request::Samples { samples, count } => driver.engine.handle_samples(now, &samples, count),
+                Request::Stop => {
+                    stop = true;
+                    return;
+                }
             }
+            next = inbox.try_recv().ok();
         }
-        left -= 1;
-        next = if left > 0 { inbox.try_recv().ok() } else { None };
-    }
-    driver.flush(shared);
-    true
+    });
+    !stop
 }
 
 async fn read_udp(shared: Shared, listener: Rc<UdpListener>) {
     let mut batch = Batch::new();
     while listener.readable().await.is_ok() {
-        {
-            let mut driver = shared.borrow_mut();
-            let now = driver.clock.now();
-            let read = listener.receive(&mut batch, |flow, bytes| driver.engine.handle_datagram(now, flow, &bytes));
-            if let Err(error) = read {
-                // ICMP answers to what we sent surface here; retransmission timers deal with them.
-                tracing::debug!(%error, local = %listener.local(), "receive failed");
-            }
-            driver.flush(&shared);
+        let mut datagrams = Vec::new();
+        if let Err(error) = listener.receive(&mut batch, |flow, bytes| datagrams.push((flow, bytes))) {
+            // ICMP answers to what we sent surface here; retransmission timers deal with them.
+            tracing::debug!(%error, local = %listener.local(), "receive failed");
+        }
+        let now = shared.borrow().clock.now();
+        for (flow, bytes) in datagrams {
+            caught("datagram", || {
+                let mut driver = shared.borrow_mut();
+                driver.engine.handle_datagram(now, flow, &bytes);
+                driver.flush(&shared);
+            });
         }
         tokio::task::yield_now().await;
     }
@@ -184,10 +208,10 @@ async fn keep_time(shared: Shared, rearm: Rc<Notify>) {
         };
         tokio::select! {
             () = due => {
-                let mut driver = shared.borrow_mut();
-                let now = driver.clock.now();
-                driver.engine.handle_timeout(now);
-                driver.flush(&shared);
+                if !input(&shared, "timeout", |driver, now| driver.engine.handle_timeout(now)) {
+                    // What is due and broken stays due: it must not keep a core busy.
+                    tokio::time::sleep(AFTER_FAULT).await;
+                }
             }
             () = rearm.notified() => {}
         }
@@ -208,12 +232,14 @@ async fn accept(shared: Shared, listener: TcpListener, realm: RealmId, config: w
             }
         };
         let local = stream.local_addr().unwrap_or(bound);
-        let Some(flow) = shared.borrow_mut().admit(realm, Transport::Ws, local, remote) else { continue };
+        let mut admitted = None;
+        input(&shared, "opened", |driver, now| admitted = driver.admit(now, realm, local, remote));
+        let Some(flow) = admitted else { continue };
         let _ = stream.set_nodelay(true);
         let (sink, config) = (Connection { shared: Rc::clone(&shared) }, Arc::clone(&config));
         tokio::task::spawn_local(async move {
             ws::serve(stream, flow, &config, &sink).await;
-            sink.shared.borrow_mut().connection_ended(&sink.shared, flow);
+            input(&sink.shared, "closed", |driver, now| driver.connection_ended(now, flow));
         });
     }
 }
@@ -229,10 +255,7 @@ impl ws::Sink for Connection {
     }
 
     fn message(&self, flow: Flow, message: Bytes) {
-        let mut driver = self.shared.borrow_mut();
-        let now = driver.clock.now();
-        driver.engine.handle_datagram(now, flow, &message);
-        driver.flush(&self.shared);
+        input(&self.shared, "message", |driver, now| driver.engine.handle_datagram(now, flow, &message));
     }
 
     fn closed(&self, flow: Flow) {
@@ -242,34 +265,25 @@ impl ws::Sink for Connection {
 
 impl Driver {
     /// A connection's flow if the guard lets it in.
-    fn admit(
-        &mut self,
-        realm: RealmId,
-        transport: Transport,
-        local: std::net::SocketAddr,
-        remote: std::net::SocketAddr,
-    ) -> Option<Flow> {
+    fn admit(&mut self, now: Now, realm: RealmId, local: SocketAddr, remote: SocketAddr) -> Option<Flow> {
         if self.connections.len() >= WS_CONNECTIONS {
             return None;
         }
         self.last_connection += 1;
         let flow = Flow {
-            transport,
+            transport: Transport::Ws,
             realm,
             local: canonical_socket(local),
             remote: canonical_socket(remote),
             connection: ConnectionId(self.last_connection),
         };
-        let now = self.clock.now();
         self.engine.handle_flow_opened(now, flow).then_some(flow)
     }
 
     /// Also for connections that never finished their hand-shake: the guard counts them.
-    fn connection_ended(&mut self, shared: &Shared, flow: Flow) {
+    fn connection_ended(&mut self, now: Now, flow: Flow) {
         self.connections.remove(&flow.connection);
-        let now = self.clock.now();
         self.engine.handle_flow_closed(now, flow);
-        self.flush(shared);
     }
 
     /// Performs what the engine wants done, in order, and re-arms the timer.
@@ -282,8 +296,8 @@ impl Driver {
                     self.journal.append(wall, line);
                 }
                 Output::Media { shard, command } => {
-                    if let Some(thread) = self.media.get(usize::from(shard.0)) {
-                        thread.command(command);
+                    if !self.media.get(usize::from(shard.0)).is_some_and(|thread| thread.command(command)) {
+                        tracing::error!(shard = shard.0, "a media thread takes no orders");
                     }
                 }
                 Output::CloseFlow { flow, code, why } => {
@@ -295,10 +309,7 @@ impl Driver {
                     let (shared, resolver) = (Rc::clone(shared), Rc::clone(&self.resolver));
                     tokio::task::spawn_local(async move {
                         let answer = resolver.ask(query).await;
-                        let mut driver = shared.borrow_mut();
-                        let now = driver.clock.now();
-                        driver.engine.handle_resolved(now, id, answer);
-                        driver.flush(&shared);
+                        input(&shared, "resolved", |driver, now| driver.engine.handle_resolved(now, id, answer));
                     });
                 }
                 Output::Firewall(order) => self.firewall(order),
@@ -307,6 +318,8 @@ impl Driver {
                 Output::Live(_) => {}
             }
         }
+        // Records have been folded already; nobody else looks at facts here.
+        while self.engine.poll_fact().is_some() {}
         self.rearm.notify_one();
     }
 
@@ -321,6 +334,12 @@ impl Driver {
             };
             if let Err(error) = listener.send(&flow, &bytes) {
                 tracing::debug!(%error, %flow, "send failed");
+                // A full buffer is a lost datagram, which SIP repeats; no route
+                // or no permission will not heal (RFC 3261 §18.4).
+                if error.kind() != io::ErrorKind::WouldBlock {
+                    let now = self.clock.now();
+                    self.engine.handle_transport_error(now, flow);
+                }
             }
         } else if let Some(queue) = self.connections.get(&flow.connection) {
             // A browser that stopped reading is dropped; its task sees the closed channel.
@@ -356,6 +375,9 @@ fn emit(line: &LogLine) {
 
 /// Requests of other threads taken before the sockets get their turn.
 const REQUESTS_PER_TURN: usize = 256;
+
+/// Rest after a fault of ours in a timer.
+const AFTER_FAULT: Duration = Duration::from_millis(10);
 
 /// Rest after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

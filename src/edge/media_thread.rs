@@ -78,6 +78,7 @@ struct Pace {
     second: Instant,
     worked: Duration,
     received: u64,
+    seconds: u64,
 }
 
 impl MediaHandle {
@@ -251,12 +252,18 @@ impl MediaThread {
             gauge.store(count, Relaxed);
         }
         (self.pace.second, self.pace.worked, self.pace.received) = (now, Duration::ZERO, counters.received);
+        self.pace.seconds += 1;
+        if self.pace.seconds.is_multiple_of(SAMPLE_SECONDS) && self.shard.sessions() > 0 {
+            let count = self.pace.seconds.is_multiple_of(COUNT_SECONDS);
+            // Without room they are left out: the next ones tell more.
+            let _ = self.driver.try_send(Request::Samples { samples: self.shard.samples(), count });
+        }
     }
 }
 
 impl Pace {
     fn new(now: Instant) -> Self {
-        Self { window: now, packets: 0, gathers: false, second: now, worked: Duration::ZERO, received: 0 }
+        Self { window: now, packets: 0, gathers: false, second: now, worked: Duration::ZERO, received: 0, seconds: 0 }
     }
 
     /// Counts a turn's packets and decides anew after each window.
@@ -278,6 +285,12 @@ const WINDOW: Duration = Duration::from_millis(10);
 /// Packets in a window from which on work gathers: two in half a millisecond,
 /// below that a wake-up for each is cheaper than a delay for all.
 const BUSY: u64 = 40;
+
+/// Seconds between two samples of every running call.
+const SAMPLE_SECONDS: u64 = 5;
+
+/// Seconds between two samples that count for the histogram of quality.
+const COUNT_SECONDS: u64 = 60;
 
 /// Longest wait, so that numbers are renewed.
 const IDLE: Duration = Duration::from_secs(1);

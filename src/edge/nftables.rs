@@ -8,7 +8,7 @@
 //! `error TEXT`. The table comes from `rules/nftables/sbc.nft`, which is built in.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::IpAddr;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -17,13 +17,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use nftables::batch::Batch;
 use nftables::expr::{Elem, Expression, NamedExpression, Prefix as NftPrefix};
-use nftables::schema::{Element, NfListObject};
+use nftables::schema::{Element, NfCmd, NfListObject, NfObject, Nftables};
 use nftables::types::NfFamily;
 
+use super::clock::Clock;
+use crate::base::Instant;
 use crate::base::limits::BANS;
 use crate::base::net::Prefix;
+use crate::guard::acl::PrefixMap;
 
 /// An order for the firewall.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,10 @@ const TABLE: &str = "sbc";
 
 /// The ruleset loaded by the helper at its start.
 const RULESET: &str = include_str!("../../rules/nftables/sbc.nft");
+
+/// Whoever begins to give orders holds no ban yet: none may be left that he
+/// does not know and could not lift.
+const EMPTY: &str = "\nflush set inet sbc ban4\nflush set inet sbc ban6\n";
 
 /// Orders written to the kernel in one transaction: `nft` costs 2 ms a call
 /// however many elements it carries.
@@ -213,20 +219,22 @@ fn serve(input: impl BufRead, mut output: impl Write, kernel: &mut Kernel) -> io
 
 /// The kernel's table as the helper left it.
 struct Kernel {
-    held: HashSet<Prefix>,
+    /// Banned blocks and when the kernel lets go of them by itself.
+    held: PrefixMap<Instant>,
+    clock: Clock,
     broken: Option<String>,
 }
 
 impl Kernel {
     /// Loads the table; a failure is answered to every order.
     fn load() -> Self {
-        Self { held: HashSet::new(), broken: load_ruleset().err() }
+        Self { held: PrefixMap::new(), clock: Clock::start(), broken: load_ruleset().err() }
     }
 
     fn obey(&mut self, line: &str) -> Result<(), String> {
         if line.trim() == "flush" {
             self.broken = load_ruleset().err();
-            self.held.clear();
+            self.held = PrefixMap::new();
         }
         if let Some(why) = &self.broken {
             return Err(why.clone());
@@ -235,33 +243,84 @@ impl Kernel {
             return Ok(());
         }
         let orders = line.split(';').map(from_line).collect::<Result<Vec<_>, _>>()?;
-        let batch = self.batch(&orders);
-        nftables::helper::apply_ruleset(&batch.to_nftables()).map_err(|e| e.to_string())
+        let changes = self.changes(self.clock.now().mono, &orders);
+        // Two transactions: within one the kernel sees what goes and what comes
+        // as overlapping. User space holds the ban in between.
+        commit(&changes.gone)?;
+        commit(&changes.come)
     }
 
-    /// A later ban of the same block replaces the earlier: an element's time-out cannot be changed in place.
-    fn batch(&mut self, orders: &[Order]) -> Batch<'static> {
-        let mut last: BTreeMap<Prefix, Option<u32>> = BTreeMap::new();
-        for order in orders {
+    /// What changes in the kernel. Elements of a set may not overlap: a block
+    /// inside one that is banned is dropped already, and blocks inside a new one
+    /// make room for it. A later ban of the same block replaces the earlier,
+    /// since an element's time-out cannot be changed in place.
+    fn changes(&mut self, now: Instant, orders: &[Order]) -> Changes {
+        let over: Vec<Prefix> = self.held.iter().filter(|(_, end)| **end <= now).map(|(prefix, _)| prefix).collect();
+        for prefix in over {
+            self.held.remove(&prefix);
+        }
+        let mut changes = Changes::default();
+        for order in one_a_block(orders) {
             match order {
-                Order::Ban(prefix, secs) => last.insert(*prefix, Some(*secs)),
-                Order::Lift(prefix) => last.insert(*prefix, None),
-            };
-        }
-        let mut batch = Batch::new();
-        for (prefix, secs) in last {
-            if self.held.remove(&prefix) {
-                // Adding first makes deleting safe when the kernel's time-out was quicker.
-                batch.add(element(prefix, Some(3600)));
-                batch.delete(element(prefix, None));
-            }
-            if let Some(secs) = secs {
-                self.held.insert(prefix);
-                batch.add(element(prefix, Some(secs)));
+                Order::Lift(prefix) => self.forget(*prefix, &mut changes),
+                Order::Ban(prefix, secs) => {
+                    if self.held.covering(*prefix).is_some_and(|(outer, _)| outer != *prefix) {
+                        continue;
+                    }
+                    let inside: Vec<Prefix> = self.held.inside(*prefix).map(|(inner, _)| inner).collect();
+                    for inner in inside {
+                        self.forget(inner, &mut changes);
+                    }
+                    self.held.insert(*prefix, now + Duration::from_secs(u64::from(*secs)));
+                    changes.come.push(add(element(*prefix, Some(*secs))));
+                }
             }
         }
-        batch
+        changes
     }
+
+    fn forget(&mut self, prefix: Prefix, changes: &mut Changes) {
+        if self.held.remove(&prefix).is_some() {
+            // Adding first makes deleting safe where the kernel's time-out was quicker.
+            changes.gone.push(add(element(prefix, Some(60))));
+            changes.gone.push(NfObject::CmdObject(NfCmd::Delete(element(prefix, None))));
+        }
+    }
+}
+
+/// What is to change in the kernel.
+#[derive(Default)]
+struct Changes {
+    gone: Vec<NfObject<'static>>,
+    come: Vec<NfObject<'static>>,
+}
+
+/// The last order for each block, wide blocks before those inside them.
+fn one_a_block(orders: &[Order]) -> impl Iterator<Item = &Order> {
+    let block = |order: &Order| match order {
+        Order::Ban(prefix, _) | Order::Lift(prefix) => *prefix,
+    };
+    orders.iter().map(|order| (block(order), order)).collect::<BTreeMap<_, _>>().into_values()
+}
+
+/// Writes changes in one transaction, or one by one if that fails: a
+/// transaction is all or nothing, and one bad element must not keep the rest out.
+fn commit(objects: &[NfObject<'static>]) -> Result<(), String> {
+    if objects.is_empty() || apply(objects).is_ok() {
+        return Ok(());
+    }
+    let failed = objects.iter().filter(|object| apply(std::slice::from_ref(object)).is_err()).count();
+    if failed == 0 { Ok(()) } else { Err(format!("nft refused {failed} of {} changes", objects.len())) }
+}
+
+fn add(element: NfListObject<'static>) -> NfObject<'static> {
+    NfObject::CmdObject(NfCmd::Add(element))
+}
+
+/// One transaction of the kernel. `nft` writes its complaints to our standard error.
+fn apply(objects: &[NfObject<'static>]) -> Result<(), String> {
+    let ruleset = Nftables { objects: objects.to_vec().into() };
+    nftables::helper::apply_ruleset(&ruleset).map_err(|e| e.to_string())
 }
 
 fn load_ruleset() -> Result<(), String> {
@@ -273,7 +332,7 @@ fn load_ruleset() -> Result<(), String> {
         .spawn()
         .map_err(|e| format!("nft: {e}"))?;
     let mut input = nft.stdin.take().expect("stdin is piped");
-    let written = input.write_all(RULESET.as_bytes());
+    let written = input.write_all(RULESET.as_bytes()).and_then(|()| input.write_all(EMPTY.as_bytes()));
     drop(input);
     let done = nft.wait_with_output().map_err(|e| e.to_string())?;
     match (written, done.status.success()) {
@@ -326,13 +385,42 @@ mod tests {
         assert!(from_line("add rule inet filter input accept").is_err());
     }
 
+    fn kernel() -> Kernel {
+        Kernel { held: PrefixMap::new(), clock: Clock::start(), broken: None }
+    }
+
+    fn ban(block: &str, secs: u32) -> Order {
+        Order::Ban(block.parse().expect("block"), secs)
+    }
+
+    fn counts(changes: &Changes) -> (usize, usize) {
+        (changes.gone.len(), changes.come.len())
+    }
+
     #[test]
     fn a_second_ban_replaces_the_first() {
-        let mut kernel = Kernel { held: HashSet::new(), broken: None };
-        let block: Prefix = "192.0.2.7".parse().expect("address");
-        assert_eq!(kernel.batch(&[Order::Ban(block, 30)]).to_nftables().objects.len(), 1);
-        assert_eq!(kernel.batch(&[Order::Ban(block, 60)]).to_nftables().objects.len(), 3);
-        assert_eq!(kernel.batch(&[Order::Lift(block)]).to_nftables().objects.len(), 2);
-        assert_eq!(kernel.batch(&[Order::Lift(block)]).to_nftables().objects.len(), 0);
+        let (mut kernel, now) = (kernel(), Instant::ZERO);
+        let lift = Order::Lift("192.0.2.7".parse().expect("address"));
+        assert_eq!(counts(&kernel.changes(now, &[ban("192.0.2.7", 30)])), (0, 1));
+        assert_eq!(counts(&kernel.changes(now, &[ban("192.0.2.7", 60)])), (2, 1));
+        assert_eq!(counts(&kernel.changes(now, std::slice::from_ref(&lift))), (2, 0));
+        assert_eq!(counts(&kernel.changes(now, &[lift])), (0, 0));
+    }
+
+    #[test]
+    fn an_address_inside_a_banned_block_is_banned_already() {
+        let (mut kernel, now) = (kernel(), Instant::ZERO);
+        assert_eq!(counts(&kernel.changes(now, &[ban("192.0.2.7", 60), ban("192.0.2.0/24", 30)])), (0, 1));
+        let later = now + Duration::from_secs(30);
+        assert_eq!(counts(&kernel.changes(later, &[ban("192.0.2.7", 60)])), (0, 1), "the block's time is over");
+        assert_eq!(counts(&kernel.changes(later, &[ban("192.0.2.0/24", 60)])), (2, 1), "it makes room");
+        assert_eq!(kernel.held.len(), 1);
+    }
+
+    #[test]
+    fn the_last_order_for_a_block_counts() {
+        let (mut kernel, now) = (kernel(), Instant::ZERO);
+        let lift = Order::Lift("192.0.2.7".parse().expect("address"));
+        assert_eq!(counts(&kernel.changes(now, &[ban("192.0.2.7", 30), lift])), (0, 0));
     }
 }

@@ -19,28 +19,27 @@ use crate::sip::endpoint;
 use crate::sip::message::{HeaderName, Method, Request, Response};
 use crate::sip::transaction::ServerKey;
 
-#[expect(clippy::wrong_self_convention, reason = "outputs come from a machine and go on from there")]
 impl Engine {
     /// Moves until nothing is left to move.
     pub(super) fn pump(&mut self, now: Now) {
         loop {
             if let Some(output) = self.endpoint.poll_output() {
-                self.from_endpoint(now, output);
+                self.move_sip(now, output);
             } else if let Some(output) = self.registrar.poll_output() {
-                self.from_registrar(now, output);
+                self.move_registration(now, output);
             } else if let Some(output) = self.calls.poll_output() {
-                self.from_calls(now, output);
+                self.move_call(now, output);
             } else if let Some(output) = self.guard.poll_output() {
-                self.from_guard(output);
+                self.move_guard(output);
             } else if let Some(output) = self.health.poll_output() {
-                self.from_health(now, output);
+                self.move_health(now, output);
             } else {
                 return;
             }
         }
     }
 
-    fn from_endpoint(&mut self, now: Now, output: endpoint::Output) {
+    fn move_sip(&mut self, now: Now, output: endpoint::Output) {
         use endpoint::Output as Sip;
         match output {
             Sip::Transmit { flow, bytes } => self.out.push_back(Output::Transmit { flow, bytes }),
@@ -100,7 +99,7 @@ impl Engine {
         }
     }
 
-    fn from_registrar(&mut self, now: Now, output: register::Output) {
+    fn move_registration(&mut self, now: Now, output: register::Output) {
         match output {
             register::Output::Respond { key, response } => self.respond(now, key, response),
             register::Output::Offence { flow, offence } => self.note(now, &flow, offence),
@@ -117,7 +116,7 @@ impl Engine {
         }
     }
 
-    fn from_calls(&mut self, now: Now, output: call::Output) {
+    fn move_call(&mut self, now: Now, output: call::Output) {
         use call::Output as Call;
         match output {
             Call::Respond { key, response } => self.respond(now, key, response),
@@ -173,7 +172,7 @@ impl Engine {
         self.guard.note(now, flow.realm, flow.remote.ip(), flow.transport, offence);
     }
 
-    fn from_guard(&mut self, output: guard::Output) {
+    fn move_guard(&mut self, output: guard::Output) {
         match output {
             guard::Output::Event(event) => self.tell(Fact::Guard(event)),
             order @ (guard::Output::Ban { .. } | guard::Output::Lift { .. }) => {
@@ -182,7 +181,7 @@ impl Engine {
         }
     }
 
-    fn from_health(&mut self, now: Now, output: health::Output) {
+    fn move_health(&mut self, now: Now, output: health::Output) {
         match output {
             health::Output::Probe { trunk } => {
                 self.with_calls(|calls, around| calls.handle_probe(now, around, trunk));

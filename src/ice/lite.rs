@@ -65,6 +65,11 @@ impl Agent {
         &self.current.local
     }
 
+    /// True if signalling has given this fragment as the peer's.
+    pub fn has_remote(&self, ufrag: &str) -> bool {
+        self.current.remote_ufrag.as_deref() == Some(ufrag)
+    }
+
     /// Takes the peer's fragment from signalling; pairs proved under another
     /// one (a fork of our offer) are forgotten. Its password is not needed: a
     /// lite agent sends no checks.

@@ -7,7 +7,10 @@
 pub mod command;
 pub mod config;
 pub mod demux;
+pub mod digits;
 pub mod event;
+pub mod fuzz;
+pub mod index;
 pub mod latch;
 pub mod packet;
 pub mod path;

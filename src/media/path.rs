@@ -11,36 +11,60 @@ use std::collections::VecDeque;
 use super::packet::{Packet, TAIL};
 use super::plan::Stream;
 use super::receiver::Content;
+use super::sender::EventClocks;
 use super::shard::{Output, Reason, Verdict};
 use super::side::{Kind, Side};
 use super::transcode::{Transcoder, Tuning};
 use crate::base::limits::MEDIA_PACKET_BYTES;
 use crate::base::{Codec, Leg, Now};
 use crate::codec::PAYLOAD_BYTES;
-use crate::rtp::extension;
 use crate::rtp::header::{FIXED_LEN, Header};
+use crate::rtp::sequence::Seen;
 use crate::rtp::telephone_event::TelephoneEvent;
 
-/// Passes an accepted packet of `leg`'s peer on.
+/// An accepted packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The side whose peer sent it.
+    pub leg: Leg,
+    /// What it carries.
+    pub content: Content,
+    /// How it stands in its stream.
+    pub seen: Seen,
+}
+
+/// Length of a telephone event's payload (RFC 4733 §2.3).
+const EVENT_BYTES: usize = 4;
+
+/// Passes an accepted packet on.
 pub fn pass(
     now: Now,
     sides: &mut [Side; 2],
-    leg: Leg,
-    content: Content,
+    arrival: Arrival,
     p: &mut Packet,
     tuning: &Tuning,
     out: &mut VecDeque<Output>,
 ) -> Verdict {
+    let leg = arrival.leg;
     let to = match &sides[leg.other().index()].kind {
         Kind::Service(service) if service.echoes() => leg,
         Kind::Service(_) => return Verdict::Absorbed,
         Kind::WebRtc(_) | Kind::Rtp(_) => leg.other(),
     };
-    if !sides[to.index()].is_ready() {
+    let passes = sides[leg.index()].plan.direction.receives() && sides[to.index()].is_ready();
+    if !passes || arrival.seen == Seen::First {
+        // Another source, the same one with other numbers, or one that is not
+        // heard for a while: what follows is no loss of ours.
+        sides[to.index()].sender.splice();
+        if let Some(transcoder) = &mut sides[leg.index()].transcoder {
+            transcoder.restart();
+        }
+    }
+    if !passes {
         return Verdict::Absorbed;
     }
-    match content {
-        Content::Audio(codec) => audio(now, sides, leg, to, codec, p, tuning, out),
+    match arrival.content {
+        Content::Audio(codec) => audio(now, sides, arrival, to, codec, p, tuning, out),
         Content::Event(event, clock_hz) => digit(now, &mut sides[to.index()], event, clock_hz, p),
         Content::Nothing => Verdict::Absorbed,
     }
@@ -50,7 +74,7 @@ pub fn pass(
 fn audio(
     now: Now,
     sides: &mut [Side; 2],
-    from: Leg,
+    arrival: Arrival,
     to: Leg,
     codec: Codec,
     p: &mut Packet,
@@ -60,12 +84,19 @@ fn audio(
     let Some((send, pt, ptime_ms)) = stream(&sides[to.index()]).map(|s| (s.codec, s.send_pt, s.ptime_ms)) else {
         return Verdict::Absorbed;
     };
+    let from = arrival.leg;
     if codec == send {
         sides[from.index()].transcoder = None;
         let Some(header) = bare(p) else { return Verdict::Dropped(Reason::Malformed) };
         let side = &mut sides[to.index()];
-        side.sender.relay(now, &header, p.bytes_mut(), pt, codec.clock_hz());
+        if !side.sender.relay(now, &header, p.bytes_mut(), pt, codec.clock_hz()) {
+            return Verdict::Dropped(Reason::Late);
+        }
         return forward(side, p);
+    }
+    if arrival.seen == Seen::Late {
+        // Its place has been concealed.
+        return Verdict::Dropped(Reason::Late);
     }
     // Taken out and put back, since the packet's two sides may be one (echo).
     let kept = sides[from.index()].transcoder.take().filter(|t| t.does(codec, send));
@@ -93,6 +124,11 @@ fn transcode(
     let len = header.payload().len().min(PAYLOAD_BYTES);
     payload[..len].copy_from_slice(&p.bytes()[header.payload()][..len]);
     let clock_hz = stream(side).map_or(8000, |s| s.codec.clock_hz());
+    if transcoder.is_behind(header.timestamp) {
+        // A sender that keeps its sequence and sets its time back, as some do after a hold.
+        transcoder.restart();
+        side.sender.splice();
+    }
     let mut verdict = Verdict::Absorbed;
     transcoder.feed(header.timestamp, &payload[..len], |made, time| {
         if matches!(verdict, Verdict::Absorbed) {
@@ -133,12 +169,11 @@ fn sealed(side: &mut Side, mut bytes: Vec<u8>, len: usize) -> Option<Output> {
 fn digit(now: Now, side: &mut Side, event: TelephoneEvent, clock_hz: u32, p: &mut Packet) -> Verdict {
     let Some((pt, clock)) = stream(side).and_then(event_type) else { return Verdict::Absorbed };
     let Some(header) = bare(p) else { return Verdict::Dropped(Reason::Malformed) };
-    let duration = u64::from(event.duration) * u64::from(clock) / u64::from(clock_hz.max(1));
-    let event = TelephoneEvent { duration: duration.min(0xffff) as u16, ..event };
-    let at = header.payload().start;
-    p.bytes_mut()[at..at + 4].copy_from_slice(&event.to_bytes());
-    p.set_len(at + 4);
-    side.sender.relay_event(now, &header, p.bytes_mut(), pt, clock);
+    let clocks = EventClocks { from_hz: clock_hz.max(1), to_hz: clock, pt };
+    p.set_len(header.payload().start + EVENT_BYTES);
+    if !side.sender.relay_event(now, &header, p.bytes_mut(), event, clocks) {
+        return Verdict::Dropped(Reason::Late);
+    }
     forward(side, p)
 }
 
@@ -149,15 +184,19 @@ pub fn event_type(stream: &Stream) -> Option<(u8, u32)> {
     stream.send_events.iter().find(|(_, hz)| *hz == clock).or_else(|| stream.send_events.first()).copied()
 }
 
-/// Takes extension and padding off: they were negotiated with one side only.
+/// Takes extension, sources and padding off: they were agreed with one side
+/// only, and a mixer's sources are no business of the other one.
 fn bare(p: &mut Packet) -> Option<Header> {
     let header = Header::parse(p.bytes()).ok()?;
-    let end = header.payload().end;
-    let start = extension::strip(p.bytes_mut(), &header);
+    let (start, end) = (header.payload_start - FIXED_LEN, header.payload_end);
+    if start > 0 {
+        p.bytes_mut().copy_within(..FIXED_LEN, start);
+    }
     p.narrow(start, end);
-    // RFC 3550 §5.1: without padding there is no padding bit; sources of a mixer stay behind.
-    p.bytes_mut()[0] &= !0x20;
-    Header::parse(p.bytes()).ok()
+    // RFC 3550 §5.1: version 2 and nothing besides.
+    p.bytes_mut()[0] = 0x80;
+    let (payload_start, payload_end) = (FIXED_LEN, end - start);
+    Some(Header { csrcs: 0, extension: None, payload_start, payload_end, ..header })
 }
 
 fn forward(side: &mut Side, p: &mut Packet) -> Verdict {

@@ -33,11 +33,13 @@ pub struct Receiver {
     pub strangers: u64,
     /// Digits that ended.
     pub digits: u32,
-    /// When the last packet came.
+    /// When the last packet came, RTP or RTCP.
     pub heard_at: Option<Instant>,
     jitter_max_ms: f32,
     events: Option<(u8, EventReceiver)>,
     last_report: Option<LastReport>,
+    /// Packets and losses of the sources before the running one.
+    before: (u64, u64),
     /// What the peer's RTCP says of our stream: lost share and round trip.
     pub remote: Remote,
 }
@@ -79,6 +81,7 @@ impl Receiver {
             jitter_max_ms: 0.0,
             events: None,
             last_report: None,
+            before: (0, 0),
             remote: Remote::default(),
         }
     }
@@ -87,7 +90,9 @@ impl Receiver {
     pub fn on_packet(&mut self, now: Now, header: &Header, packet: &[u8], stream: &Stream) -> (Content, Seen) {
         if self.ssrc.is_some_and(|known| known != header.ssrc) {
             // RFC 3550 §8.2: another source is another sequence. Its start is no loss.
+            self.before = (self.packets(), self.lost());
             self.tracker = Tracker::new();
+            self.last_report = None;
             self.jitter.restart();
         }
         self.ssrc = Some(header.ssrc);
@@ -181,12 +186,12 @@ impl Receiver {
     /// Packets received, without duplicates.
     pub fn packets(&self) -> u64 {
         let totals = self.tracker.totals();
-        totals.received - totals.duplicates.min(totals.received)
+        self.before.0 + totals.received - totals.duplicates.min(totals.received)
     }
 
     /// Packets that never came.
     pub fn lost(&self) -> u64 {
-        self.tracker.lost()
+        self.before.1 + self.tracker.lost()
     }
 
     /// Jitter, milliseconds.

@@ -19,8 +19,8 @@ use crate::rtp::rtcp::{
 /// If it is malformed.
 pub fn on_rtcp(now: Now, side: &mut Side, bytes: &[u8]) -> Result<(), Reason> {
     let compound = Compound::parse(bytes, Size::Reduced).map_err(|_| Reason::Malformed)?;
-    // A peer that is silent by DTX or hold still shows life by its reports.
-    side.receiver.heard_at = side.receiver.heard_at.map(|_| now.mono);
+    // A peer that is silent by DTX, mute or hold still shows life by its reports.
+    side.receiver.heard_at = Some(now.mono);
     for packet in compound.packets() {
         match packet {
             Packet::SenderReport(report) => {

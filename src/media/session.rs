@@ -12,8 +12,9 @@ use std::time::Duration;
 use super::config::Config;
 use super::event::{Event, EventKind, MediaFailure};
 use super::packet::Packet;
-use super::path;
+use super::path::{self, Arrival};
 use super::plan::{End, SidePlan};
+use super::receiver::Content;
 use super::report;
 use super::shard::{Output, PortId, Reason, Verdict};
 use super::side::{DtlsNews, Kind, Side};
@@ -22,7 +23,8 @@ use crate::codec::PAYLOAD_BYTES;
 use crate::dtls::{self, Handshakes};
 use crate::ice;
 use crate::rtp::header::Header;
-use crate::rtp::telephone_event::{Digit, EventSender, Heard};
+use crate::rtp::sequence::Seen;
+use crate::rtp::telephone_event::{Digit, Heard};
 
 /// A session.
 pub struct Session {
@@ -32,6 +34,8 @@ pub struct Session {
     pub call: CallId,
     /// Caller's and called side.
     pub sides: [Side; 2],
+    /// A packet moved a deadline forward; the shard asks for it again.
+    pub stirred: bool,
     /// A failure was told; the call is about to close us.
     failed: bool,
 }
@@ -42,12 +46,13 @@ const LEGS: [Leg; 2] = [Leg::A, Leg::B];
 impl Session {
     /// A session of two sides.
     pub fn new(media: MediaId, call: CallId, sides: [Side; 2]) -> Self {
-        Self { media, call, sides, failed: false }
+        Self { media, call, sides, stirred: false, failed: false }
     }
 
     /// Begins what the plan allows from the start.
-    pub fn begin(&mut self, now: Now, handshakes: &dyn Handshakes) {
+    pub fn begin(&mut self, now: Now, handshakes: &dyn Handshakes, rng: &mut Rng) {
         for side in &mut self.sides {
+            schedule_report(now, side, rng);
             if let (Kind::WebRtc(end), End::WebRtc(plan)) = (&mut side.kind, &side.plan.end) {
                 end.prepare(plan, handshakes);
             }
@@ -67,10 +72,7 @@ impl Session {
     ) {
         let side = &mut self.sides[leg.index()];
         side.set(now, plan, handshakes);
-        if side.report_at.is_none() && side.plan.stream.is_some() {
-            // RFC 3550 §6.2: the first report after half the interval.
-            side.report_at = Some(now.mono + Duration::from_millis(1000 + rng.below(1500)));
-        }
+        schedule_report(now, side, rng);
         self.start_dtls(now, leg, out);
         self.wake_services(now);
     }
@@ -80,50 +82,46 @@ impl Session {
         &mut self,
         now: Now,
         leg: Leg,
-        local: SocketAddr,
+        (at, local): (PortId, SocketAddr),
         from: SocketAddr,
         bytes: &[u8],
         out: &mut VecDeque<Output>,
-    ) -> Result<Option<SocketAddr>, Reason> {
+    ) -> Result<bool, Reason> {
         let side = &mut self.sides[leg.index()];
         let since = side.since;
         let Kind::WebRtc(end) = &mut side.kind else { return Err(Reason::Unexpected) };
+        if end.port != at {
+            // Another realm's socket: our candidates do not name it.
+            return Err(Reason::Stun);
+        }
         let (reply, change) = match end.agent.handle(now, from, local, bytes) {
             ice::Outcome::Answered { reply, change, .. } => (reply, Some(change)),
             ice::Outcome::Refused { reply, .. } => (reply, None),
             ice::Outcome::Dropped(_) => return Err(Reason::Stun),
         };
-        let port = end.port;
-        out.push_back(Output::Transmit { port, to: from, bytes: reply });
-        let proved = change.is_some();
-        match change {
-            Some(ice::Change::Nominated) => {
-                let moved = end.connected && end.remote != Some(from);
-                let first = !end.connected;
-                (end.remote, end.connected, end.expired) = (Some(from), true, false);
-                if first {
-                    let after_ms = (now.mono - since).as_millis() as u32;
-                    self.tell(now, EventKind::IceConnected { leg, remote: from, after_ms }, out);
-                } else if moved {
-                    self.tell(now, EventKind::IceMoved { leg, remote: from }, out);
-                }
+        out.push_back(Output::Transmit { port: at, to: from, bytes: reply });
+        let Some(change) = change else { return Ok(false) };
+        let moved = end.on_change(from, change);
+        if change == ice::Change::Nominated {
+            let first = !std::mem::replace(&mut end.connected, true);
+            let remote = end.remote.unwrap_or(from);
+            if first {
+                let after_ms = (now.mono - since).as_millis() as u32;
+                self.tell(now, EventKind::IceConnected { leg, remote, after_ms }, out);
+            } else if moved {
+                self.tell(now, EventKind::IceMoved { leg, remote }, out);
             }
-            Some(ice::Change::Proved) if end.remote.is_none() => end.remote = Some(from),
-            // A check on the pair in use renews consent (RFC 7675 §5.1).
-            Some(ice::Change::Proved | ice::Change::Known) if end.remote == Some(from) => end.expired = false,
-            Some(ice::Change::Proved | ice::Change::Known) | None => {}
         }
         self.start_dtls(now, leg, out);
-        Ok(proved.then_some(from))
+        self.wake_services(now);
+        Ok(true)
     }
 
     /// A DTLS datagram from a proved address.
     pub fn on_dtls(&mut self, now: Now, leg: Leg, bytes: &[u8], out: &mut VecDeque<Output>) -> Result<(), Reason> {
         let Kind::WebRtc(end) = &mut self.sides[leg.index()].kind else { return Err(Reason::Unexpected) };
         let mut outputs = Vec::new();
-        end.start_dtls(now, &mut outputs);
-        let handshake = end.handshake().ok_or(Reason::Unexpected)?;
-        handshake.handle_datagram(now, bytes, &mut outputs);
+        end.handle_dtls(now, bytes, &mut outputs).ok_or(Reason::Unexpected)?;
         self.do_dtls(now, leg, outputs, out);
         Ok(())
     }
@@ -176,6 +174,8 @@ impl Session {
         };
         if learned {
             self.tell(now, EventKind::Latched { leg, remote: from }, out);
+            self.wake_services(now);
+            self.stirred = true;
         }
         let side = &mut self.sides[leg.index()];
         let Ok(header) = Header::parse(p.bytes()) else {
@@ -183,25 +183,28 @@ impl Session {
             return Verdict::Dropped(Reason::Malformed);
         };
         let Some(stream) = &side.plan.stream else { return Verdict::Dropped(Reason::NotNegotiated) };
-        let (content, _) = side.receiver.on_packet(now, &header, p.bytes(), stream);
+        let (content, seen) = side.receiver.on_packet(now, &header, p.bytes(), stream);
         if !side.heard {
             side.heard = true;
             self.tell(now, EventKind::FirstPacket { leg, remote: from }, out);
         }
-        let side = &mut self.sides[leg.index()];
-        if !side.plan.direction.receives() {
-            return Verdict::Absorbed;
+        match (seen, content) {
+            (Seen::Duplicate, _) => return Verdict::Dropped(Reason::Replayed),
+            (Seen::Jump, _) => return Verdict::Dropped(Reason::Jump),
+            (_, Content::Nothing) => return Verdict::Dropped(Reason::NotNegotiated),
+            (_, Content::Audio(_) | Content::Event(..)) => {}
         }
-        if let super::receiver::Content::Event(event, clock_hz) = content {
+        let side = &mut self.sides[leg.index()];
+        if let Content::Event(event, clock_hz) = content
+            && side.plan.direction.receives()
+        {
+            self.stirred = true;
             let heard = side.receiver.on_event(now, &header, event, clock_hz);
             for one in heard.into_iter().flatten() {
                 self.heard(now, leg, one, out);
             }
         }
-        if content == super::receiver::Content::Nothing {
-            return Verdict::Dropped(Reason::NotNegotiated);
-        }
-        path::pass(now, &mut self.sides, leg, content, p, &config.tuning, out)
+        path::pass(now, &mut self.sides, Arrival { leg, content, seen }, p, &config.tuning, out)
     }
 
     /// An RTCP compound for a side.
@@ -211,23 +214,21 @@ impl Session {
         report::on_rtcp(now, side, p.bytes())
     }
 
-    /// Sends a digit to a side's peer as telephone events; false if it takes none or one is running.
+    /// Sends a digit to a side's peer as telephone events; false if it is none,
+    /// or the peer takes none at present, or too many wait.
     pub fn send_digit(&mut self, now: Now, leg: Leg, digit: char, duration_ms: u32) -> bool {
         let side = &mut self.sides[leg.index()];
-        let Some(stream) = side.plan.stream.as_ref().filter(|_| side.digit.is_none()) else { return false };
-        let (Some((pt, clock)), Some(digit)) = (path::event_type(stream), Digit::from_char(digit)) else {
-            return false;
-        };
-        let start = side.sender.time(now, clock);
-        let sender = EventSender::new(digit, clock, stream.ptime_ms, start).with_duration(duration_ms);
-        side.digit = Some((sender, pt, now.mono));
-        true
+        let takes = side.is_ready() && side.plan.stream.as_ref().is_some_and(|s| path::event_type(s).is_some());
+        match Digit::from_char(digit).filter(|_| takes) {
+            Some(digit) => side.digits.push(now, digit, duration_ms),
+            None => false,
+        }
     }
 
     /// Ends the session: BYE and close_notify to whoever can be reached.
     pub fn close(&mut self, now: Now, out: &mut VecDeque<Output>) {
         for side in &mut self.sides {
-            if side.is_ready() {
+            if side.is_connected() {
                 out.extend(report::make(now, side, true));
             }
             let Kind::WebRtc(end) = &mut side.kind else { continue };
@@ -247,11 +248,12 @@ impl Session {
     }
 
     /// The sockets of its own.
-    pub fn ports(&self) -> impl Iterator<Item = PortId> {
-        self.sides.iter().flat_map(|side| match &side.kind {
-            Kind::Rtp(end) => vec![end.rtp, end.rtcp],
-            Kind::WebRtc(_) | Kind::Service(_) => Vec::new(),
-        })
+    pub fn ports(&self) -> impl Iterator<Item = PortId> + use<> {
+        let of = |side: &Side| match &side.kind {
+            Kind::Rtp(end) => [Some(end.rtp), Some(end.rtcp)],
+            Kind::WebRtc(_) | Kind::Service(_) => [None; 2],
+        };
+        [of(&self.sides[0]), of(&self.sides[1])].into_iter().flatten().flatten()
     }
 
     /// When something is due.
@@ -261,7 +263,7 @@ impl Session {
         for (leg, side) in LEGS.into_iter().zip(&self.sides) {
             earlier(side.receiver.poll_timeout());
             earlier(side.report_at);
-            earlier(side.digit.as_ref().map(|d| d.2));
+            earlier(side.digits.poll_timeout());
             if !self.failed {
                 earlier(side.silent_until(config));
                 earlier(self.ice_until(leg, config));
@@ -269,6 +271,7 @@ impl Session {
             match &side.kind {
                 Kind::WebRtc(end) => {
                     earlier(end.dtls_timeout());
+                    earlier(end.closing);
                     earlier(end.agent.poll_timeout().filter(|_| !end.expired));
                 }
                 Kind::Rtp(_) => {}
@@ -292,7 +295,7 @@ impl Session {
     pub fn handle_timeout(&mut self, now: Now, config: &Config, rng: &mut Rng, out: &mut VecDeque<Output>) {
         for leg in LEGS {
             self.serve(now, leg, config, out);
-            self.render_digit(now, leg, out);
+            self.render_digits(now, leg, out);
             let side = &mut self.sides[leg.index()];
             if let Some(heard) = side.receiver.handle_timeout(now) {
                 self.heard(now, leg, heard, out);
@@ -303,7 +306,7 @@ impl Session {
                 let spread = config.report_every.as_millis() as u64;
                 // RFC 3550 §6.3.1: between half and one and a half of the interval.
                 side.report_at = Some(now.mono + Duration::from_millis(spread / 2 + rng.below(spread)));
-                if side.plan.stream.is_some() && (side.is_ready() || matches!(side.kind, Kind::Rtp(_))) {
+                if side.is_connected() {
                     out.extend(report::make(now, side, false));
                 }
             }
@@ -323,9 +326,11 @@ impl Session {
         if let Some(handshake) = end.handshake().filter(|_| due) {
             handshake.handle_timeout(now, &mut outputs);
         }
-        let lost = !end.expired && end.agent.handle_timeout(now).is_some();
-        end.expired |= lost;
+        let (lost, closed) = (end.end_consent(now), end.is_closed(now));
         self.do_dtls(now, leg, outputs, out);
+        if closed {
+            self.fail(now, leg, MediaFailure::DtlsClosed, out);
+        }
         if lost {
             self.fail(now, leg, MediaFailure::ConsentExpired, out);
         }
@@ -343,7 +348,9 @@ impl Session {
             return;
         };
         if !listener.is_ready() {
+            // What it says after a hold is later by the hold.
             service.pause();
+            listener.sender.splice();
             return;
         }
         let mut payload = [0; PAYLOAD_BYTES];
@@ -352,17 +359,16 @@ impl Session {
         }
     }
 
-    fn render_digit(&mut self, now: Now, leg: Leg, out: &mut VecDeque<Output>) {
+    fn render_digits(&mut self, now: Now, leg: Leg, out: &mut VecDeque<Output>) {
         let side = &mut self.sides[leg.index()];
-        let Some((mut sender, pt, due)) = side.digit.take() else { return };
-        let step = Duration::from_millis(u64::from(side.plan.stream.as_ref().map_or(20, |s| s.ptime_ms.max(1))));
-        let mut due = due;
-        while due <= now.mono {
-            let Some(packet) = sender.next_packet() else { return };
-            out.extend(path::make_event(now, side, pt, packet.marker, packet.timestamp, packet.payload));
-            due += step;
+        if !side.is_ready() {
+            side.digits.clear();
         }
-        side.digit = Some((sender, pt, due));
+        while let Some(stream) = &side.plan.stream
+            && let Some((pt, packet)) = side.digits.packet(now, stream, |clock| side.sender.time(now, clock))
+        {
+            out.extend(path::make_event(now, side, pt, packet.marker, packet.timestamp, packet.payload));
+        }
     }
 
     fn wake_services(&mut self, now: Now) {
@@ -392,5 +398,12 @@ impl Session {
 
     fn tell(&self, now: Now, kind: EventKind, out: &mut VecDeque<Output>) {
         out.push_back(Output::Event(Event { at: now, media: self.media, call: self.call, kind }));
+    }
+}
+
+/// RFC 3550 §6.2: the first report about half an interval after the stream is agreed.
+fn schedule_report(now: Now, side: &mut Side, rng: &mut Rng) {
+    if side.report_at.is_none() && side.plan.stream.is_some() && !matches!(side.kind, Kind::Service(_)) {
+        side.report_at = Some(now.mono + Duration::from_millis(1000 + rng.below(1500)));
     }
 }

@@ -15,10 +15,11 @@ use super::command::Command;
 use super::config::Config;
 use super::demux::{self, Kind as Proto};
 use super::event::{Event, EventKind, MediaFailure, SideReport};
+use super::index::Index;
 use super::packet::Packet;
 use super::plan::{End, Plan, SidePlan};
 use super::session::Session;
-use super::side::{Kind, Side};
+use super::side::Side;
 use crate::base::limits::MEDIA_SESSIONS;
 use crate::base::{CallId, Deadlines, Instant, Leg, MediaId, Now, Rng};
 use crate::dtls::Handshakes;
@@ -70,11 +71,15 @@ pub enum Reason {
     Closed,
     /// Our own limit: sources or packets of a key.
     Limit,
+    /// Too far from the other packets of its source; believed if its successor follows.
+    Jump,
+    /// Its place in the outgoing stream has been given away.
+    Late,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Stranger,
         Self::Unexpected,
         Self::Stun,
@@ -85,6 +90,8 @@ impl Reason {
         Self::NotNegotiated,
         Self::Closed,
         Self::Limit,
+        Self::Jump,
+        Self::Late,
     ];
 
     /// Its name as a label.
@@ -100,6 +107,8 @@ impl Reason {
             Self::NotNegotiated => "media_not_negotiated",
             Self::Closed => "media_closed",
             Self::Limit => "media_limit",
+            Self::Jump => "media_jump",
+            Self::Late => "media_late",
         }
     }
 }
@@ -169,8 +178,7 @@ pub struct Shard {
     ports: Vec<Owner>,
     free_ports: Vec<PortId>,
     shared: Vec<(SocketAddr, PortId)>,
-    by_ufrag: HashMap<String, (usize, Leg)>,
-    by_source: HashMap<(PortId, SocketAddr), (usize, Leg)>,
+    index: Index,
     deadlines: Deadlines<usize>,
     out: VecDeque<Output>,
     counters: Counters,
@@ -197,8 +205,7 @@ impl Shard {
             ports: Vec::new(),
             free_ports: Vec::new(),
             shared: Vec::new(),
-            by_ufrag: HashMap::new(),
-            by_source: HashMap::new(),
+            index: Index::new(),
             deadlines: Deadlines::new(),
             out: VecDeque::new(),
             counters: Counters::default(),
@@ -228,8 +235,8 @@ impl Shard {
         let (index, leg) = match (owner, proto) {
             (Owner::Nobody, _) => return Verdict::Dropped(Reason::Closed),
             (Owner::Shared(slot), Proto::Stun) => return self.stun(now, at, self.shared[slot].0, from, p),
-            (Owner::Shared(_), _) => match self.by_source.get(&(at, from)) {
-                Some(found) => *found,
+            (Owner::Shared(_), _) => match self.index.by_source(at, from) {
+                Some(found) => found,
                 None => return Verdict::Dropped(Reason::Stranger),
             },
             (Owner::Rtp(index, leg), Proto::Rtp | Proto::Rtcp) => (index, leg),
@@ -241,10 +248,8 @@ impl Shard {
         };
         match proto {
             Proto::Rtp => {
-                let queued = self.out.len();
                 let verdict = session.on_rtp(now, leg, from, p, &self.config, &mut self.out);
-                if self.out.len() != queued {
-                    // Something rare happened: a first packet, a digit.
+                if std::mem::take(&mut session.stirred) {
                     self.rearm(index);
                 }
                 verdict
@@ -261,15 +266,15 @@ impl Shard {
 
     fn stun(&mut self, now: Now, at: PortId, local: SocketAddr, from: SocketAddr, p: &Packet) -> Verdict {
         // The fragment decides, not the source: a NAT may give an old address to another browser.
-        let found = ice::ufrag_of(p.bytes()).and_then(|ufrag| self.by_ufrag.get(ufrag).copied());
+        let found = ice::ufrag_of(p.bytes()).and_then(|ufrag| self.index.by_ufrag(ufrag));
         let Some((index, leg)) = found else { return Verdict::Dropped(Reason::Stun) };
         let Some(session) = self.sessions.get_mut(index).and_then(Option::as_mut) else {
             return Verdict::Dropped(Reason::Closed);
         };
-        match session.on_stun(now, leg, local, from, p.bytes(), &mut self.out) {
+        match session.on_stun(now, leg, (at, local), from, p.bytes(), &mut self.out) {
             Ok(proved) => {
-                if let Some(source) = proved {
-                    self.by_source.insert((at, source), (index, leg));
+                if proved {
+                    self.index.prove((index, leg), at, from);
                 }
                 self.rearm(index);
                 Verdict::Absorbed
@@ -295,7 +300,11 @@ impl Shard {
     }
 
     fn open(&mut self, now: Now, media: MediaId, call: CallId, plan: Plan) {
-        if self.by_media.len() >= self.config.sessions.min(MEDIA_SESSIONS) || self.by_media.contains_key(&media) {
+        if self.by_media.contains_key(&media) {
+            // An order that came twice; the session goes on, and its one `Closed` is still to come.
+            return;
+        }
+        if self.by_media.len() >= self.config.sessions.min(MEDIA_SESSIONS) {
             let tell = |kind| Output::Event(Event { at: now, media, call, kind });
             self.out.push_back(tell(EventKind::Failed { leg: Leg::A, why: MediaFailure::ShardFull }));
             self.out.push_back(tell(EventKind::Closed { reports: Box::default() }));
@@ -308,7 +317,7 @@ impl Shard {
         let [a, b] = plan.sides;
         let sides = [self.side(now, index, Leg::A, a), self.side(now, index, Leg::B, b)];
         let mut session = Box::new(Session::new(media, call, sides));
-        session.begin(now, self.handshakes.as_ref());
+        session.begin(now, self.handshakes.as_ref(), &mut self.rng);
         self.sessions[index] = Some(session);
         self.by_media.insert(media, index);
         self.rearm(index);
@@ -319,7 +328,7 @@ impl Shard {
         let dscp = self.config.dscp.get(usize::from(plan.realm.0)).copied().unwrap_or(46);
         let ports = match &plan.end {
             End::WebRtc(w) => {
-                self.by_ufrag.insert(w.ice.ufrag.clone(), (index, leg));
+                self.index.name((index, leg), &w.ice.ufrag);
                 [self.shared_port(w.local, dscp); 2]
             }
             End::Rtp(r) => {
@@ -354,7 +363,7 @@ impl Shard {
         let Some(&index) = self.by_media.get(&media) else { return };
         if let End::WebRtc(w) = &plan.end {
             // After a restart checks with the old fragment still come for a while; both lead here.
-            self.by_ufrag.insert(w.ice.ufrag.clone(), (index, leg));
+            self.index.name((index, leg), &w.ice.ufrag);
         }
         if let Some(session) = self.sessions[index].as_mut() {
             session.set(now, leg, plan, self.handshakes.as_ref(), &mut self.rng, &mut self.out);
@@ -371,17 +380,7 @@ impl Shard {
             self.free_ports.push(port);
             self.out.push_back(Output::Unbind { port });
         }
-        for side in &session.sides {
-            let Kind::WebRtc(end) = &side.kind else { continue };
-            for pair in end.agent.proved() {
-                let key = (end.port, pair.remote);
-                if self.by_source.get(&key).is_some_and(|found| found.0 == index) {
-                    self.by_source.remove(&key);
-                }
-            }
-        }
-        self.by_ufrag.retain(|_, found| found.0 != index);
-        self.by_source.retain(|_, found| found.0 != index);
+        self.index.close(index);
         self.deadlines.stop(&index);
         self.free_sessions.push(index);
     }
@@ -421,6 +420,13 @@ impl Shard {
     pub fn report(&self, media: MediaId) -> Option<[SideReport; 2]> {
         let session = self.sessions.get(*self.by_media.get(&media)?)?.as_ref()?;
         Some([session.sides[0].report(), session.sides[1].report()])
+    }
+
+    /// The numbers of every session that has heard or sent anything, in the order of its slots.
+    pub fn samples(&self) -> Vec<(CallId, [SideReport; 2])> {
+        let live = self.sessions.iter().flatten();
+        let sample = |s: &Session| (s.call, [s.sides[0].report(), s.sides[1].report()]);
+        live.map(|s| sample(s)).filter(|(_, r)| r.iter().any(|r| r.packets_received + r.packets_sent > 0)).collect()
     }
 
     /// Packets by fate.

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::config::Config;
+use super::digits::Digits;
 use super::event::{MediaFailure, SideReport};
 use super::latch::{Latch, Source};
 use super::packet::Packet;
@@ -17,12 +18,13 @@ use super::sender::Sender;
 use super::service::Running;
 use super::shard::{PortId, Reason};
 use super::transcode::Transcoder;
+use crate::base::limits::CLOSE_GRACE;
 use crate::base::{Instant, Now, Rng};
 use crate::dtls::{self, Handshake, Handshakes};
 use crate::ice;
+use crate::ice::consent;
 use crate::rtp::header::Ssrc;
 use crate::rtp::srtp::{self, Inbound, Keys, Outbound, Profile};
-use crate::rtp::telephone_event::EventSender;
 
 /// One side.
 pub struct Side {
@@ -34,16 +36,18 @@ pub struct Side {
     pub receiver: Receiver,
     /// What goes to the peer.
     pub sender: Sender,
-    /// When what the plan says began: bounds count from here.
+    /// When ICE began or began anew: its bound counts from here.
     pub since: Instant,
+    /// Since when the peer may be heard: its silence counts from here.
+    pub listens_since: Instant,
     /// True once the first packet was told.
     pub heard: bool,
     /// When the next RTCP report is due.
     pub report_at: Option<Instant>,
     /// From this side's codec to the other's, while they differ.
     pub transcoder: Option<Box<Transcoder>>,
-    /// A digit being rendered towards the peer, and when its next packet is due.
-    pub digit: Option<(EventSender, u8, Instant)>,
+    /// Digits being rendered towards the peer.
+    pub digits: Digits,
 }
 
 /// The far end of a side.
@@ -68,10 +72,16 @@ pub struct WebRtcEnd {
     pub connected: bool,
     /// Consent ran out; nothing is sent until a check renews it.
     pub expired: bool,
+    /// ICE restarted, and nothing was nominated since: a handshake waits for that.
+    restarted: bool,
+    /// When authentic media last came on the pair in use.
+    media_at: Option<Instant>,
     handshake: Option<Box<dyn Handshake>>,
     agreed: Option<(DtlsRole, Vec<Fingerprint>)>,
     /// When the running handshake began.
     pub started: Option<Instant>,
+    /// When a close of the association ends the call.
+    pub closing: Option<Instant>,
     srtp: Option<(Outbound, Inbound)>,
 }
 
@@ -110,10 +120,11 @@ impl Side {
             sender: Sender::new(Ssrc(ssrc), rng),
             receiver: Receiver::new(),
             since: now.mono,
+            listens_since: now.mono,
             heard: false,
             report_at: None,
             transcoder: None,
-            digit: None,
+            digits: Digits::new(),
             plan,
             kind,
         }
@@ -134,16 +145,26 @@ impl Side {
         if let Some(stream) = &plan.stream {
             self.sender.ssrc = Ssrc(stream.ssrc);
         }
-        if self.plan.stream.is_none() && plan.stream.is_some() {
-            self.since = now.mono;
-        }
+        let listened = self.listens();
         self.plan = plan;
+        if !listened && self.listens() {
+            self.listens_since = now.mono;
+        }
     }
 
-    /// True if packets can be sent now.
+    /// True if the peer may be heard by what was agreed.
+    fn listens(&self) -> bool {
+        self.plan.stream.is_some() && self.plan.direction.receives()
+    }
+
+    /// True if media can be sent now.
     pub fn is_ready(&self) -> bool {
+        self.plan.direction.sends() && self.is_connected()
+    }
+
+    /// True if the peer can be reached: RTCP goes to it, held or not (RFC 3264 §8.4).
+    pub fn is_connected(&self) -> bool {
         self.plan.stream.is_some()
-            && self.plan.direction.sends()
             && match &self.kind {
                 Kind::WebRtc(end) => end.srtp.is_some() && end.remote.is_some() && !end.expired,
                 Kind::Rtp(end) => end.latch.address().is_some(),
@@ -160,18 +181,19 @@ impl Side {
         }
     }
 
-    /// Where RTCP leaves and goes to. A peer that RTP was learned from gets RTCP at that host.
+    /// Where RTCP leaves and goes to. A peer that RTP was learned from gets none
+    /// of its own: nothing proves where a NAT has put its RTCP socket, and the
+    /// port above its RTP may be somebody else's.
     pub fn route_rtcp(&self) -> Option<(PortId, SocketAddr)> {
         match &self.kind {
             Kind::WebRtc(_) => self.route(),
             Kind::Rtp(end) if end.mux => self.route(),
             Kind::Rtp(end) => {
                 let rtp = end.latch.address()?;
-                let to = if end.latch.is_learned() {
-                    SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?)
-                } else {
-                    end.remote_rtcp.unwrap_or(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?))
-                };
+                if end.latch.is_learned() {
+                    return None;
+                }
+                let to = end.remote_rtcp.unwrap_or(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?));
                 Some((end.rtcp, to))
             }
             Kind::Service(_) => None,
@@ -188,7 +210,12 @@ impl Side {
             Kind::WebRtc(end) => {
                 let (_, inbound) = end.srtp.as_mut().ok_or(Reason::NoKeys)?;
                 match inbound.unprotect(p.bytes_mut()) {
-                    Ok(len) => p.set_len(len),
+                    Ok(len) => {
+                        p.set_len(len);
+                        if end.remote == Some(from) {
+                            end.media_at = Some(now.mono);
+                        }
+                    }
                     Err(why) => {
                         self.receiver.discarded += 1;
                         return Err(why.into());
@@ -265,13 +292,13 @@ impl Side {
         Ok(())
     }
 
-    /// True if the peer has shown life or may still be silent.
+    /// Until when the peer may be silent; `None` if it is not listened to.
     pub fn silent_until(&self, config: &Config) -> Option<Instant> {
-        let listens = self.plan.direction.receives() && self.plan.stream.is_some();
-        if !listens || matches!(self.kind, Kind::Service(_)) {
+        if !self.listens() || matches!(self.kind, Kind::Service(_)) {
             return None;
         }
-        Some(self.receiver.heard_at.map_or(self.since, |at| at.max(self.since)) + config.inactivity)
+        let since = self.listens_since;
+        Some(self.receiver.heard_at.map_or(since, |at| at.max(since)) + config.inactivity)
     }
 
     /// The side's numbers.
@@ -314,9 +341,12 @@ impl WebRtcEnd {
             remote: None,
             connected: false,
             expired: false,
+            restarted: false,
+            media_at: None,
             handshake: None,
             agreed: None,
             started: None,
+            closing: None,
             srtp: None,
         }
     }
@@ -326,13 +356,55 @@ impl WebRtcEnd {
         let restart = self.agent.local().ufrag != plan.ice.ufrag;
         if restart {
             self.agent.restart(credentials(&plan.ice));
-            self.connected = false;
+            (self.connected, self.restarted) = (false, true);
         }
+        let mut begins = restart;
         if let Some(remote) = &plan.remote_ice {
+            begins |= !self.connected && !self.agent.has_remote(&remote.ufrag);
             self.agent.set_remote(&remote.ufrag);
         }
         self.prepare(plan, handshakes);
-        restart || !self.connected
+        begins
+    }
+
+    /// Takes what an authenticated check from `from` changed; true if the pair
+    /// in use did.
+    pub fn on_change(&mut self, from: SocketAddr, change: ice::Change) -> bool {
+        match change {
+            ice::Change::Nominated => {
+                let remote = self.agent.selected().map_or(from, |pair| pair.remote);
+                let moved = self.remote != Some(remote);
+                self.remote = Some(remote);
+                (self.expired, self.restarted) = (false, false);
+                moved
+            }
+            ice::Change::Proved if self.remote.is_none() => {
+                self.remote = Some(from);
+                true
+            }
+            ice::Change::Proved | ice::Change::Known => {
+                // A check on the pair in use renews consent (RFC 7675 §5.1).
+                self.expired &= self.remote != Some(from);
+                false
+            }
+        }
+    }
+
+    /// Ends the consent that is due. Peers that stop their checks once ICE is
+    /// done give it by authentic media on the pair in use.
+    pub fn end_consent(&mut self, now: Now) -> bool {
+        if self.expired {
+            return false;
+        }
+        if let (Some(at), Some(pair)) = (self.media_at, self.agent.selected())
+            && self.agent.poll_timeout().is_some_and(|due| due <= now.mono)
+            && at + consent::EXPIRY > now.mono
+            && self.remote == Some(pair.remote)
+        {
+            self.agent.keep_alive(Now { mono: at, ..now }, pair);
+        }
+        self.expired = self.agent.handle_timeout(now).is_some();
+        self.expired
     }
 
     /// Makes the handshake when role and fingerprints are known. Others than
@@ -353,11 +425,13 @@ impl WebRtcEnd {
         self.handshake = Some(handshakes.make(role_in_dtls, &expected));
         self.agreed = Some((role, plan.fingerprints.clone()));
         self.started = None;
+        self.closing = None;
     }
 
     /// Starts the handshake if a pair is proved and it has not begun.
     pub fn start_dtls(&mut self, now: Now, out: &mut dtls::Outputs) {
-        if let Some(handshake) = self.handshake.as_mut().filter(|_| self.remote.is_some() && self.started.is_none()) {
+        let reachable = self.remote.is_some() && !self.restarted;
+        if let Some(handshake) = self.handshake.as_mut().filter(|_| reachable && self.started.is_none()) {
             handshake.start(now, out);
             self.started = Some(now.mono);
         }
@@ -368,14 +442,22 @@ impl WebRtcEnd {
         self.handshake.as_mut()
     }
 
+    /// Gives the association a datagram; `None` if there is no association.
+    pub fn handle_dtls(&mut self, now: Now, bytes: &[u8], out: &mut dtls::Outputs) -> Option<()> {
+        let handshake = self.handshake.as_mut()?;
+        self.started.get_or_insert(now.mono);
+        handshake.handle_datagram(now, bytes, out);
+        Some(())
+    }
+
+    /// True once the peer closed the association and said no goodbye in time.
+    pub fn is_closed(&mut self, now: Now) -> bool {
+        self.closing.take_if(|at| *at <= now.mono).is_some()
+    }
+
     /// When the association has something to do.
     pub fn dtls_timeout(&self) -> Option<Instant> {
         self.handshake.as_ref().filter(|_| self.started.is_some())?.poll_timeout()
-    }
-
-    /// True once SRTP can flow.
-    pub fn is_keyed(&self) -> bool {
-        self.srtp.is_some()
     }
 
     /// Turns an association's output that is no datagram into news.
@@ -406,7 +488,10 @@ impl WebRtcEnd {
                     MediaFailure::DtlsFailed
                 }
             })),
-            dtls::Output::Closed => Some(DtlsNews::Failed(MediaFailure::DtlsClosed)),
+            dtls::Output::Closed => {
+                self.closing.get_or_insert(now.mono + CLOSE_GRACE);
+                None
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 //! last of them from the packet behind the gap), a longer one is a pause, and
 //! time goes on by the input's timestamps either way. The peer's own jitter
 //! buffer sees the true arrival times, so none is needed here; a packet that
-//! comes behind its successor is late and is dropped.
+//! comes behind its successor is late, and `path` drops it.
 
 use crate::base::Codec;
 use crate::codec::opus::{OpusApplication, OpusConfig};
@@ -97,19 +97,34 @@ impl Transcoder {
         (self.from, self.to) == (from, to)
     }
 
+    /// Forgets where the source was in its time; what was not yet a frame is
+    /// lost. The output's time begins anew with the next payload.
+    pub fn restart(&mut self) {
+        (self.expected, self.waiting) = (None, 0);
+    }
+
+    /// True if a payload's time lies further back than sloppy clocks explain.
+    pub fn is_behind(&self, timestamp: u32) -> bool {
+        let scale = self.from.clock_hz() / PCM_HZ;
+        self.expected.is_some_and(|expected| {
+            let behind = expected.wrapping_sub(timestamp);
+            behind <= u32::MAX / 2 && behind > CONCEAL as u32 * scale
+        })
+    }
+
     /// Takes a payload with its RTP timestamp; `each` gets every finished
-    /// payload with its time in the output codec's clock. Returns false if the
-    /// payload was late or could not be decoded (it is concealed then).
+    /// payload with its time in the output codec's clock. A payload that
+    /// overlaps the one before by less than [`Self::is_behind`] tells follows
+    /// it. Returns false if it could not be decoded (it is concealed then).
     pub fn feed(&mut self, timestamp: u32, payload: &[u8], mut each: impl FnMut(&[u8], u32)) -> bool {
         let scale = self.from.clock_hz() / PCM_HZ;
         match self.expected {
             None => self.time = timestamp / scale,
             Some(expected) => {
                 let ahead = timestamp.wrapping_sub(expected);
-                if ahead > u32::MAX / 2 {
-                    return false;
+                if ahead <= u32::MAX / 2 {
+                    self.bridge((ahead / scale) as usize, payload, &mut each);
                 }
-                self.bridge((ahead / scale) as usize, payload, &mut each);
             }
         }
         let room = &mut self.pcm[self.waiting..];
@@ -230,13 +245,17 @@ mod tests {
     }
 
     #[test]
-    fn a_late_or_broken_payload_is_told() {
+    fn a_broken_payload_is_concealed_and_a_sender_set_back_is_noticed() {
         let frames = opus_frames(3);
         let mut t = Transcoder::new(Codec::Opus, Codec::Pcmu, 20, &Tuning::default()).expect("both known");
         assert!(t.feed(9600, &frames[0], |_, _| ()));
-        assert!(!t.feed(8640, &frames[1], |_, _| ()));
+        assert!(!t.is_behind(10_560 - 2880) && t.is_behind(10_560 - 2881) && !t.is_behind(10_561));
         let mut count = 0;
         assert!(!t.feed(10_560, &[0xff, 0xff, 0xff], |_, _| count += 1));
         assert_eq!(count, 1, "a broken payload is concealed");
+        t.restart();
+        let mut times = Vec::new();
+        assert!(t.feed(480, &frames[1], |_, time| times.push(time)));
+        assert_eq!(times, [80]);
     }
 }

@@ -310,6 +310,10 @@ fn fill_times(record: &mut Record, times: Times) {
 fn fill_end(record: &mut Record, end: Option<&End>) {
     record.disconnect_initiator = end.map(|e| e.by);
     record.cause = end.map(|e| CauseField::from(&e.cause));
+    // Whatever ended it later, the final status of an answered INVITE was 200.
+    if let Some(cause) = record.cause.as_mut().filter(|_| record.answered.is_some()) {
+        cause.sip_code = 200;
+    }
 }
 
 fn fill_media(record: &mut Record, fold: &Fold) {

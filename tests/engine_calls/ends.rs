@@ -168,7 +168,8 @@ fn an_operator_hangs_up() {
     let mut w = World::new();
     let (a, invite, _) = phone_call(&mut w);
     let Reply::Call(Some(row)) = w.engine.query(w.now, Query::Call { id: a.call_id.clone() }) else { panic!("a call") };
-    assert_eq!((row.call.state, row.call.path, row.call.trunk.as_deref()), ("answered", Some("relay"), Some("acme")));
+    let row = &row.call;
+    assert_eq!((row.state, row.path, row.trunk.as_deref()), ("answered", Some("relay"), Some("acme")));
     w.engine.command(w.now, Command::Hangup { call: invite.header("Call-ID").to_owned() });
     w.collect();
     w.expect(a.at, "BYE");

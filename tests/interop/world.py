@@ -296,7 +296,7 @@ listen = ["udp://{inner}.1:5060"]
 leg = "sip"
 domains = ["sbc.test", "{inner}.1"]
 codecs = ["PCMA", "PCMU"]
-media = {{ ports = "30000-30199" }}
+media = {{ ports = "30000-30999" }}
 
 [user.alice]
 password = "alice-secret"

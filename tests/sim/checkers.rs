@@ -15,7 +15,7 @@ use sbc::engine::{Engine, Fact};
 use crate::house::OURS;
 use crate::net::Net;
 use crate::sip::Sdp;
-use crate::ua::Ua;
+use crate::ua::{Purpose, Ua};
 
 pub struct Checkers {
     pub problems: Vec<String>,
@@ -27,6 +27,7 @@ pub struct Checkers {
     pub known_outside: BTreeSet<String>,
     calls: BTreeMap<CallId, Progress>,
     pub ended: u32,
+    pub crashes: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,12 +45,14 @@ impl Checkers {
             known_outside: BTreeSet::new(),
             calls: BTreeMap::new(),
             ended: 0,
+            crashes: 0,
         }
     }
 
     /// Events end with the process that tells them; the journal goes on.
     pub fn crashed(&mut self) {
         self.calls.clear();
+        self.crashes += 1;
     }
 
     /// A peer's description proves its plain-RTP address.
@@ -142,9 +145,12 @@ impl Checkers {
 
     /// INVITEs of a peer that never had a final answer.
     pub fn unanswered(&self, ua: &Ua) -> Vec<String> {
-        let open = |c: &&crate::ua::Client| {
-            c.method == "INVITE" && c.finals.is_empty() && c.purpose != crate::ua::Purpose::Other
+        // Who hangs up does not wait for the answer to his last offer.
+        let over = |c: &crate::ua::Client| match c.purpose {
+            Purpose::Update(call) => !ua.calls[call].is_live(),
+            _ => false,
         };
+        let open = |c: &&crate::ua::Client| c.method == "INVITE" && c.finals.is_empty() && !over(c);
         let name = &ua.profile.user;
         if ua.script.deaf || ua.profile.websocket && ua.connection.is_none() {
             return Vec::new();

@@ -15,6 +15,7 @@ mod net;
 mod records;
 mod scenarios;
 mod sip;
+mod swarm;
 mod ua;
 mod ua_call;
 mod world;

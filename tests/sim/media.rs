@@ -242,7 +242,8 @@ impl Media {
             return self.on_event(timestamp, payload);
         }
         let Some((_, codec)) = self.accepts.iter().find(|(p, _)| *p == pt).copied() else {
-            self.odd += 1;
+            // Media may overtake the answer that says what it is.
+            self.odd += u64::from(!self.accepts.is_empty());
             return;
         };
         self.heard += 1;

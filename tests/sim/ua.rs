@@ -325,7 +325,6 @@ impl Ua {
         for i in 0..self.calls.len() {
             self.call_timeout(now, i);
         }
-        self.servers.retain(|s| s.limit.is_some() || s.status < 200);
     }
 
     fn client_timeout(&mut self, now: Instant, i: usize) {

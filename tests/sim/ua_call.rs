@@ -381,7 +381,9 @@ impl Ua {
 
     /// One step of the script for an INVITE.
     pub fn on_step(&mut self, now: Instant, server: usize, step: Step) {
-        let Some(at) = self.servers[server].call.filter(|at| self.calls[*at].is_live()) else { return };
+        let Some(at) = self.servers.get(server).and_then(|s| s.call).filter(|at| self.calls[*at].is_live()) else {
+            return;
+        };
         let request = self.servers[server].request.clone();
         let tag = match step.fork {
             0 => self.calls[at].local_tag.clone(),

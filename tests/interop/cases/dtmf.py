@@ -17,7 +17,7 @@ DIGITS = "159#"
 def browser_to_receiver(world, codec):
     """Opus browsers send events at 48 kHz; at the phone they must count in 8 kHz and last as long as they were pressed."""
     carrier = world.host("t1", "inner")
-    sbc = Sbc(world, trunks=trunk(carrier), routes=route('["carrier"]', r"^\+49"))
+    sbc = Sbc(world, trunks=trunk(carrier), routes=route('["carrier"]', r"^\+49.*"))
     media = Peer(carrier, 40000)
     uas = Sipp(carrier, "uas", target="")
     browser = Browser(world.host("b1", "outer"), microphone(world), codec=codec)

@@ -129,7 +129,7 @@ def case_unregistered_browser_may_not_call(world):
 def case_next_trunk_takes_over(world):
     """503 from the first trunk, the second answers: one session, two attempts."""
     one, two = world.host("t1", "inner"), world.host("t2", "inner")
-    sbc = Sbc(world, trunks=trunk(one, "first") + trunk(two, "second"), routes=route('["first", "second"]', r"^\+49"))
+    sbc = Sbc(world, trunks=trunk(one, "first") + trunk(two, "second"), routes=route('["first", "second"]', r"^\+49.*"))
     media = Peer(two, 40000)
     first, second = Sipp(one, "uas_503", target=""), Sipp(two, "uas", target="")
     browser = browser_of(world)
@@ -151,7 +151,7 @@ def case_trunk_over_its_limit(world):
     """The second call over a trunk with room for one is told 503 with Retry-After."""
     carrier, client = world.host("t1", "inner"), world.host("t2", "inner")
     sbc = Sbc(world, trunks=trunk(carrier, "small", "limits = { calls = 1, cps = 100 }") + trunk(client, "source"),
-              routes=route('["small"]', r"^\+49"))
+              routes=route('["small"]', r"^\+49.*"))
     media = [Peer(carrier, 40000), Peer(client, 40000, send=True)]
     uas = Sipp(carrier, "uas", target="")
     first = Sipp(client, "uac", user="+49301")

@@ -81,7 +81,7 @@ def case_operator_sees_and_explains_a_call(world):
 
 def case_why_names_the_first_cause_of_a_failure(world):
     carrier = world.host("t1", "inner")
-    sbc = Sbc(world, trunks=trunk(carrier), routes=route('["carrier"]', r"^\+49"))
+    sbc = Sbc(world, trunks=trunk(carrier), routes=route('["carrier"]', r"^\+49.*"))
     phone = Baresip(world.host("p1", "inner"), "phone1").registered()
     uas = Sipp(carrier, "uas_486", target="")
     phone.call("+4930123456")

@@ -102,7 +102,7 @@ def case_pages_api_and_metrics_answer(world):
     expect(checked.returncode == 0, f"promtool check metrics: {checked.stdout}{checked.stderr}")
     browser = Browser(host, microphone(world), url=url)
     browser._ask("Page.navigate", url=url.replace("/phone", "/"))
-    until("the dashboard", 10, lambda: browser.js("document.body.innerText.length > 50"))
+    until("the dashboard", 10, lambda: browser.js("document.body?.innerText.length > 50"))
     time.sleep(1.5)
     browser.screenshot(world.path("dashboard.png"))
     bad = [line for line in browser.console if "exception" in line.lower()]

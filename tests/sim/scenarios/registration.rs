@@ -1,6 +1,8 @@
 //! Registrations: credentials, expiry, connections that break.
 
 use super::*;
+use crate::house::{PHONES, listener};
+use crate::net::{Datagram, Order, What, is_response};
 use crate::ua::Script;
 
 #[test]
@@ -201,6 +203,20 @@ fn two_phones_behind_nats_hear_each_other() {
     let (a, b) = (w.natted_phone("alice"), w.natted_phone("bob"));
     w.register(a);
     w.register(b);
+    let (ca, cb) = talk(&mut w, a, b, "bob");
+    both_hear(&w, ca, cb);
+    w.hang_up(ca);
+    w.settle();
+}
+
+/// The answer is lost twice: the caller talks a second and a half after it was sent.
+#[test]
+fn a_natted_caller_is_heard_although_the_answer_was_lost() {
+    let mut w = World::new(54);
+    let (a, b) = (w.natted_phone("alice"), phone(&mut w, "bob"));
+    w.register(a);
+    let lost = |d: &Datagram| is_response(d, 200, "INVITE") && d.from == listener(PHONES);
+    w.net.orders.push(Order { applies: lost, skip: 0, times: 2, what: What::Lose });
     let (ca, cb) = talk(&mut w, a, b, "bob");
     both_hear(&w, ca, cb);
     w.hang_up(ca);
