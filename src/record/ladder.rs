@@ -13,6 +13,7 @@ use super::explain;
 use super::fold::{Attempt, End, Fold};
 use super::live::wall_of;
 use super::names::{self, Names, phrase, shown};
+use super::words;
 use crate::base::Leg;
 use crate::call::cause::{Initiator, Internal};
 use crate::call::event::TargetName;
@@ -246,7 +247,7 @@ impl Drawer<'_> {
             }
             What::Digit { leg, duration_ms } => note(*leg, "DTMF", format!("a digit of {duration_ms} ms")),
             What::MediaFailed { leg, why } => {
-                note(*leg, names::media_code(*why), explain::media_sentence(*leg, *why).to_owned());
+                note(*leg, names::media_code(*why), words::media_sentence(*leg, *why).to_owned());
             }
             What::MediaClosed => self.push("media", Arrow::Note(None), "media closed", None),
             What::IceConnected { leg, remote, after_ms } => {

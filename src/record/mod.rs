@@ -27,6 +27,7 @@ pub mod series;
 pub mod stats;
 pub mod times;
 pub mod verify;
+pub mod words;
 
 use std::collections::VecDeque;
 
