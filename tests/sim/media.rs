@@ -17,6 +17,7 @@ use sbc::codec::{Decoder, Encoder, EncoderConfig, tone};
 
 use crate::browser::Rtc;
 use crate::sip::Sdp;
+use crate::ua::earlier;
 
 pub const PTIME: Duration = Duration::from_millis(20);
 
@@ -142,7 +143,7 @@ impl Media {
             Transport::Plain => None,
             Transport::WebRtc(rtc) => rtc.poll_timeout(),
         };
-        [self.next, rtc].into_iter().flatten().min()
+        earlier(self.next, rtc)
     }
 
     /// Sends what is due; each with its destination.
@@ -262,12 +263,6 @@ impl Media {
             self.last_event = Some(timestamp);
             self.digits.extend("0123456789*#ABCD".chars().nth(usize::from(*digit)));
         }
-    }
-
-    /// Forgets what was heard so far.
-    pub fn forget(&mut self) {
-        self.last.clear();
-        self.heard = 0;
     }
 
     /// The frequency in the last packets, a multiple of 50 Hz, if one stands out.
