@@ -276,6 +276,10 @@ fn register(
         let address = || r.listeners.first().map_or_else(String::new, |l| l.advertised.ip().to_string());
         r.domain.clone().unwrap_or_else(address)
     };
+    let digest = |(r, s): (&call::config::Realm, &settings::Realm)| register::auth::Realm {
+        name: name(r),
+        algorithms: s.digest.clone(),
+    };
     let user = |(u, password): (&settings::User, &Secret)| register::User {
         name: u.name.clone(),
         password: password.clone(),
@@ -283,7 +287,7 @@ fn register(
     };
     let (max_expires, min_expires, default_expires) = settings.sip.expires;
     register::Config {
-        realms: realms.iter().map(name).collect(),
+        realms: realms.iter().zip(&settings.realms).map(digest).collect(),
         users: settings.users.iter().zip(passwords).map(user).collect(),
         min_expires,
         default_expires,

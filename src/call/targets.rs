@@ -17,7 +17,7 @@ use crate::base::{CallId, Flow, RealmId, TrunkId, limits};
 use crate::media::plan::Service;
 use crate::route::{self, Choice, Query, TargetRef};
 use crate::sip::locate::Locate;
-use crate::sip::message::{Request, Uri};
+use crate::sip::message::{HeaderName, Request, Uri};
 
 /// The waves of targets for a call.
 ///
@@ -67,7 +67,11 @@ pub fn plan(
     );
     match (waves.is_empty(), plan.status(), offline) {
         (false, _, _) => Ok(waves),
-        (true, Some(503), _) => Err(Refused::new(503, Internal::NoRoute, "no target can be used")),
+        (true, Some(503), _) => {
+            // Every target is full or down: that passes, RFC 3261 §21.5.4.
+            let refused = Refused::new(503, Internal::NoRoute, "no target can be used");
+            Err(refused.with(HeaderName::RetryAfter, "5"))
+        }
         (true, _, Some(refused)) => Err(refused),
         (true, _, None) => Err(Refused::new(404, Internal::NoRoute, "no rule is for this call")),
     }

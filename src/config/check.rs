@@ -22,6 +22,7 @@ use super::settings::{
 use super::units;
 use crate::base::net::Prefix;
 use crate::base::{Codec, Transport};
+use crate::sip::digest::Algorithm;
 
 /// Reads a configuration.
 ///
@@ -83,6 +84,18 @@ fn across(root: &Section<'_, '_>, settings: &Settings) {
                 root.problem(&format!("realm.{}.listen", realm.name), root.at(), found, "each address once");
             }
             seen.push(slot);
+        }
+    }
+    for (index, realm) in settings.realms.iter().enumerate() {
+        let range = |r: &Realm| r.media_ports.filter(|_| r.media_bind == realm.media_bind);
+        let Some((first, last)) = range(realm) else { continue };
+        for other in &settings.realms[..index] {
+            if range(other).is_some_and(|(from, to)| first <= to && from <= last) {
+                let found =
+                    format!("{first}-{last} overlaps the ports of realm {} at {}", other.name, realm.media_bind);
+                let key = format!("realm.{}.media.ports", realm.name);
+                root.problem(&key, root.at(), found, "ranges apart where the address is the same");
+            }
         }
     }
     let auth_needs_users = settings.realms.iter().any(|r| r.auth != Auth::None) && settings.users.is_empty();
@@ -259,6 +272,7 @@ fn realm(name: &str, s: &Section<'_, '_>) -> Realm {
         closed: s.boolean("closed", false),
         auth: s.one_of("auth", Auth::Users, &auths),
         domains,
+        digest: digest(s, leg),
         codecs,
         origins: s
             .strings("origins", "an origin such as \"https://phone.example\"", |v| Some(v.to_owned()))
@@ -420,6 +434,17 @@ fn regex(s: &Section<'_, '_>, key: &str) -> Option<Regex> {
         .map(|r| r.value)
 }
 
+/// Old phones give up at a challenge that they do not know, browsers' libraries pass over it.
+fn digest(s: &Section<'_, '_>, leg: Leg) -> Vec<Algorithm> {
+    let known = [Algorithm::Md5, Algorithm::Sha256, Algorithm::Sha512_256];
+    let list = s.strings("digest", "SHA-256, MD5, SHA-512-256", |v| known.into_iter().find(|a| a.name() == v));
+    match (list.is_empty(), leg) {
+        (false, _) => list.into_iter().map(|a| a.value).collect(),
+        (true, Leg::Sip) => vec![Algorithm::Md5],
+        (true, Leg::WebRtc | Leg::Auto) => vec![Algorithm::Sha256, Algorithm::Md5],
+    }
+}
+
 fn codecs(s: &Section<'_, '_>, default: &[Codec]) -> Vec<Codec> {
     let list = s.strings("codecs", "opus, PCMU, PCMA", |v| Codec::from_name(v).filter(|c| *c != Codec::G722));
     if s.has("codecs") { list.into_iter().map(|c| c.value).collect() } else { default.to_vec() }
@@ -520,6 +545,17 @@ rewrite = { to = "0${n}" }
         assert_eq!(
             found,
             ["2:10: admin.listen: not loopback, and no token; allowed: at least one [admin.token.NAME] beside it"]
+        );
+    }
+
+    #[test]
+    fn realms_at_one_address_have_ports_of_their_own() {
+        let more = GOOD.replace("realm.inside", "realm.other").replace(":5060", ":5070").replace("30000-", "30050-");
+        let text = format!("{GOOD}{}", more.split("[trunk").next().unwrap_or_default());
+        let found = problems(&text);
+        assert!(
+            found[0].contains("realm.other.media.ports: 30050-30099 overlaps the ports of realm inside"),
+            "{found:?}"
         );
     }
 

@@ -12,6 +12,7 @@ use regex::Regex;
 use crate::base::net::Prefix;
 use crate::base::redact::Secret;
 use crate::base::{Codec, Transport};
+use crate::sip::digest::Algorithm;
 
 /// All of it.
 #[derive(Debug)]
@@ -203,6 +204,8 @@ pub struct Realm {
     pub auth: Auth,
     /// The domain of users and of our addresses towards this side; the first is the digest realm.
     pub domains: Vec<String>,
+    /// Digest algorithms of challenges, in their order.
+    pub digest: Vec<Algorithm>,
     /// Codecs in the order of preference.
     pub codecs: Vec<Codec>,
     /// Allowed Origin headers of WebSocket clients.

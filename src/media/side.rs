@@ -18,6 +18,7 @@ use super::sender::Sender;
 use super::service::Running;
 use super::shard::{PortId, Reason};
 use super::transcode::Transcoder;
+use crate::base::limits::CLOSE_GRACE;
 use crate::base::{Instant, Now, Rng};
 use crate::dtls::{self, Handshake, Handshakes};
 use crate::ice;
@@ -79,6 +80,8 @@ pub struct WebRtcEnd {
     agreed: Option<(DtlsRole, Vec<Fingerprint>)>,
     /// When the running handshake began.
     pub started: Option<Instant>,
+    /// When a close of the association ends the call.
+    pub closing: Option<Instant>,
     srtp: Option<(Outbound, Inbound)>,
 }
 
@@ -343,6 +346,7 @@ impl WebRtcEnd {
             handshake: None,
             agreed: None,
             started: None,
+            closing: None,
             srtp: None,
         }
     }
@@ -421,6 +425,7 @@ impl WebRtcEnd {
         self.handshake = Some(handshakes.make(role_in_dtls, &expected));
         self.agreed = Some((role, plan.fingerprints.clone()));
         self.started = None;
+        self.closing = None;
     }
 
     /// Starts the handshake if a pair is proved and it has not begun.
@@ -443,6 +448,11 @@ impl WebRtcEnd {
         self.started.get_or_insert(now.mono);
         handshake.handle_datagram(now, bytes, out);
         Some(())
+    }
+
+    /// True once the peer closed the association and said no goodbye in time.
+    pub fn is_closed(&mut self, now: Now) -> bool {
+        self.closing.take_if(|at| *at <= now.mono).is_some()
     }
 
     /// When the association has something to do.
@@ -478,7 +488,10 @@ impl WebRtcEnd {
                     MediaFailure::DtlsFailed
                 }
             })),
-            dtls::Output::Closed => Some(DtlsNews::Failed(MediaFailure::DtlsClosed)),
+            dtls::Output::Closed => {
+                self.closing.get_or_insert(now.mono + CLOSE_GRACE);
+                None
+            }
         }
     }
 }

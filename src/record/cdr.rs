@@ -9,14 +9,15 @@
 //!
 //! In final records every field is present, `null` where there is nothing to
 //! say. Times are RFC 3339 UTC of the wall clock, durations are monotonic (see
-//! `fold`).
+//! `times`).
 
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::fold::{Attempt, End, Fold, Times};
+use super::fold::{Attempt, End, Fold};
 use super::names::{self, Names};
+use super::times::Times;
 use crate::base::{Flow, Leg, Now};
 use crate::call::cause::{Cause, Initiator};
 use crate::media::event::SideReport;
@@ -309,6 +310,10 @@ fn fill_times(record: &mut Record, times: Times) {
 fn fill_end(record: &mut Record, end: Option<&End>) {
     record.disconnect_initiator = end.map(|e| e.by);
     record.cause = end.map(|e| CauseField::from(&e.cause));
+    // Whatever ended it later, the final status of an answered INVITE was 200.
+    if let Some(cause) = record.cause.as_mut().filter(|_| record.answered.is_some()) {
+        cause.sip_code = 200;
+    }
 }
 
 fn fill_media(record: &mut Record, fold: &Fold) {

@@ -104,7 +104,7 @@ pub fn config() -> Config {
             timing: Timing::default(),
         },
         register: sbc::call::register::Config {
-            realms: vec!["phones".to_owned(), "browsers".to_owned(), "carriers".to_owned()],
+            realms: ["phones", "browsers", "carriers"].map(sbc::call::register::auth::Realm::new).to_vec(),
             users: vec![user("alice"), user("bob")],
             min_expires: Duration::from_secs(60),
             default_expires: Duration::from_secs(300),

@@ -105,7 +105,8 @@ class Baresip:
         return self._take(kind, seconds, lambda e: e.get("event") and e.get("type") in kinds)
 
     def registered(self):
-        self.wait("REGISTER_OK", 10)
+        """Waits for the registration, which begins before anybody can listen for its event: the SIP trace tells."""
+        until(f"{self.user} registered: {self.process.log()[-300:]}", 10, lambda: "SIP/2.0 200 OK" in self.process.log())
         return self
 
     def call(self, target):

@@ -230,6 +230,8 @@ class World:
         self.serial = World.count
         self.dir, self.options = directory, options
         os.makedirs(directory, exist_ok=True)
+        # A socket's path is short by the kernel's rule, the case's folder may not be.
+        self.socket = f"/tmp/{PREFIX}-{os.getpid()}-{self.serial}.sock"
         self.processes, self.hosts, self.used = [], [], {}
         self.sbc_host = Host(self, "sbc", f"{INNER}.1")
         self.hosts.append(self.sbc_host)
@@ -272,6 +274,8 @@ class World:
                 print(f"    (ending {process.name}: {why})")
         for host in reversed(self.hosts):
             remove_namespace(host.ns)
+        if os.path.exists(self.socket):
+            os.remove(self.socket)
 
 
 CONFIG = """\
@@ -284,6 +288,7 @@ level = "{level}"
 
 [admin]
 listen = "127.0.0.1:8080"
+socket = "{socket}"
 
 [realm.browsers]
 listen = ["ws://{outer}.1:8088/sip"]
@@ -296,7 +301,7 @@ listen = ["udp://{inner}.1:5060"]
 leg = "sip"
 domains = ["sbc.test", "{inner}.1"]
 codecs = ["PCMA", "PCMU"]
-media = {{ ports = "30000-30199" }}
+media = {{ ports = "30000-30999" }}
 
 [user.alice]
 password = "alice-secret"
@@ -332,7 +337,7 @@ class Sbc:
         self.data = world.path("data")
         os.makedirs(self.data, exist_ok=True)
         self.config = world.path("sbc.toml")
-        body = CONFIG.format(data=self.data, level=level, outer=OUTER, inner=INNER)
+        body = CONFIG.format(data=self.data, level=level, outer=OUTER, inner=INNER, socket=world.socket)
         with open(os.open(self.config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
             f.write(body + extra + "\n" + trunks + "\n" + routes + ROUTES)
         self.process = None

@@ -26,8 +26,8 @@ use binding::{Bindings, Change, Refused, interval};
 /// All that [`Registrar::new`] needs.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Digest realm of each realm, by [`RealmId`].
-    pub realms: Vec<String>,
+    /// How each realm asks for credentials, by [`RealmId`].
+    pub realms: Vec<auth::Realm>,
     /// Who may register and call.
     pub users: Vec<User>,
     /// Shortest registration; default 60 s. A refresh costs two round trips.

@@ -24,7 +24,7 @@ def memory_kib(pid):
 
 def case_calls_a_second(world):
     a, b = world.host("t1", "inner"), world.host("t2", "inner")
-    routes = "[[route]]\nmatch = { to = '^\\+49' }\nto = [\"sink\"]\n"
+    routes = "[[route]]\nmatch = { to = '^\\+49.*' }\nto = [\"sink\"]\n"
     allow = f'[guard]\nallow = ["{a.ip}", "{b.ip}"]\nlimits = {{ calls = 100000, cps = 20000 }}\n'
     sbc = Sbc(world, trunks=trunk(a, "source") + trunk(b, "sink"), routes=routes, extra=allow, level="warn")
     pid = sbc.process.pid

@@ -1,13 +1,12 @@
 """SIPp as carrier and as phone over UDP."""
 
-import os
 import re
 import time
 
 from baresip import Baresip
 from cases.failures import route, trunk
 from rtp import Peer
-from sipp import HERE, Sipp
+from sipp import Sipp
 from talk import BROWSER_HZ, PHONE_HZ, done, finals, hears, secret_free
 from world import INNER, Sbc, expect
 
@@ -92,7 +91,7 @@ def case_call_with_digest_to_echo(world):
     sbc = Sbc(world)
     phone = world.host("p1", "inner")
     media = Peer(phone, 40000, hz=BROWSER_HZ)
-    uac = Sipp(phone, "uac_auth", "-inf", os.path.join(HERE, "sipp", "users.csv"), "-au", "phone1", "-ap", "phone1-secret", user="echo")
+    uac = Sipp(phone, "uac_auth", "-au", "phone1", "-ap", "phone1-secret", "-auth_uri", f"echo@{INNER}.1:5060", user="echo")
     time.sleep(0.2)
     media.peer = uac.remote_media()
     uac.finish()

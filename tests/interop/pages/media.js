@@ -11,6 +11,17 @@ function preferCodec(pc) {
   for (const transceiver of pc.getTransceivers()) transceiver.setCodecPreferences(codecs);
 }
 
+/** The offer without the other codecs: a preference alone does not keep an answering Chromium from sending them. */
+function onlyWanted(sdp) {
+  const names = [wanted.toLowerCase(), 'telephone-event'];
+  const fixed = { 0: 'pcmu', 8: 'pcma' };
+  const map = Object.fromEntries([...sdp.matchAll(/^a=rtpmap:(\d+) ([^/]+)/gm)].map((m) => [m[1], m[2].toLowerCase()]));
+  const keep = (type) => names.includes(map[type] ?? fixed[type]);
+  return sdp
+    .replace(/^(m=audio \d+ \S+)((?: \d+)+)/m, (_, head, list) => head + list.split(' ').filter((t) => t && keep(t)).map((t) => ` ${t}`).join(''))
+    .replace(/^a=(?:rtpmap|fmtp|rtcp-fb):(\d+) .*\r?\n/gm, (line, type) => (keep(type) ? line : ''));
+}
+
 window.RTCPeerConnection = class extends Native {
   constructor(...args) {
     super(...args);
@@ -22,6 +33,10 @@ window.RTCPeerConnection = class extends Native {
       document.body.append(audio);
       media.tracks.push(track);
     });
+  }
+  setRemoteDescription(description, ...rest) {
+    if (wanted && description?.type === 'offer') return super.setRemoteDescription({ type: 'offer', sdp: onlyWanted(description.sdp) }, ...rest);
+    return super.setRemoteDescription(description, ...rest);
   }
   createOffer(...args) { preferCodec(this); return super.createOffer(...args); }
   createAnswer(...args) { preferCodec(this); return super.createAnswer(...args); }

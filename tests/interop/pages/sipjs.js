@@ -54,11 +54,12 @@ window.phone = {
       onReject: (r) => inviter.codeOf(r),
     } });
   },
-  answer() { return session.accept({ sessionDescriptionHandlerOptions: handlers }); },
-  reject(code) { ours = true; return session.reject({ statusCode: code }); },
-  hangup() {
+  async answer() { await session.accept({ sessionDescriptionHandlerOptions: handlers }); },
+  async reject(code) { ours = true; await session.reject({ statusCode: code }); },
+  async hangup() {
     ours = true;
-    if (session.state === SessionState.Established) return session.bye();
-    return session instanceof Inviter ? session.cancel() : session.reject();
+    if (session.state === SessionState.Established) await session.bye();
+    else if (session instanceof Inviter) await session.cancel();
+    else await session.reject();
   },
 };
