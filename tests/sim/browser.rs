@@ -17,6 +17,7 @@ use sbc::rtp::srtp::{self, Inbound, Keys, Outbound, Profile};
 
 use crate::dtls::{Script, Scripted};
 use crate::sip::Sdp;
+use crate::ua::earlier;
 
 pub struct Rtc {
     pub ufrag: String,
@@ -86,7 +87,7 @@ impl Rtc {
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.check, self.dtls.as_ref().and_then(Handshake::poll_timeout)].into_iter().flatten().min()
+        earlier(self.check, self.dtls.as_ref().and_then(Handshake::poll_timeout))
     }
 
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<(SocketAddr, Vec<u8>)>) {

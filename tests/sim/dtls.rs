@@ -15,6 +15,8 @@ use sbc::dtls::{
 };
 use sha2::{Digest as _, Sha256};
 
+use crate::ua::earlier;
+
 /// Makes scripted handshakes with one certificate.
 pub struct Script {
     certificate: Vec<u8>,
@@ -203,7 +205,7 @@ impl Handshake for Scripted {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        [self.repeat, self.limit].into_iter().flatten().min()
+        earlier(self.repeat, self.limit)
     }
 
     fn close(&mut self, _now: Now, out: &mut Outputs) {

@@ -17,6 +17,7 @@ use sbc::codec::{Decoder, Encoder, EncoderConfig, tone};
 
 use crate::browser::Rtc;
 use crate::sip::Sdp;
+use crate::ua::earlier;
 
 pub const PTIME: Duration = Duration::from_millis(20);
 
@@ -142,7 +143,7 @@ impl Media {
             Transport::Plain => None,
             Transport::WebRtc(rtc) => rtc.poll_timeout(),
         };
-        [self.next, rtc].into_iter().flatten().min()
+        earlier(self.next, rtc)
     }
 
     /// Sends what is due; each with its destination.

@@ -107,11 +107,11 @@ impl Msg {
         self.get("Via").and_then(|v| param(v, "branch")).unwrap_or_default()
     }
 
-    pub fn tag_of_from(&self) -> &str {
+    pub fn sender_tag(&self) -> &str {
         self.get("From").and_then(|v| param(v, "tag")).unwrap_or_default()
     }
 
-    pub fn to_tag(&self) -> &str {
+    pub fn target_tag(&self) -> &str {
         self.get("To").and_then(|v| param(v, "tag")).unwrap_or_default()
     }
 

@@ -57,6 +57,8 @@ pub struct Script {
     pub update_status: u16,
     /// Answers OPTIONS with 200; else not at all.
     pub answers_options: bool,
+    /// Asks for credentials on INVITE.
+    pub challenges: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +86,7 @@ impl Script {
             ignores_bye: false,
             update_status: 200,
             answers_options: true,
+            challenges: false,
         }
     }
 
@@ -311,7 +314,7 @@ impl Ua {
     /// Finds the next deadline; the world asks for it after every change.
     pub fn rearm(&mut self) {
         let mut due = self.registration.refresh;
-        let mut consider = |at: Option<Instant>| due = [due, at].into_iter().flatten().min();
+        let mut consider = |at: Option<Instant>| due = earlier(due, at);
         for c in &self.clients {
             consider(c.repeat);
             consider(c.limit);
@@ -418,11 +421,13 @@ impl Ua {
         let Some(msg) = Msg::read(bytes) else {
             return self.complain(format!("unreadable message: {}", String::from_utf8_lossy(bytes)));
         };
-        if let Some(length) = msg.get("Content-Length").filter(|l| **l != msg.body.len().to_string()) {
+        if let Some(length) = msg.get("Content-Length")
+            && length != msg.body.len().to_string()
+        {
             self.complain(format!("Content-Length {length} for {} bytes", msg.body.len()));
         }
         // What identifies the dialogs of this side must not be seen on the other.
-        for id in [msg.call_id(), msg.tag_of_from(), msg.to_tag(), msg.branch()] {
+        for id in [msg.call_id(), msg.sender_tag(), msg.target_tag(), msg.branch()] {
             let id = id.to_owned();
             self.secret(&id);
         }
@@ -448,7 +453,7 @@ impl Ua {
             }
             return;
         }
-        let to_tag = msg.to_tag().to_owned();
+        let to_tag = msg.target_tag().to_owned();
         let again = !client.finals.insert((status, to_tag));
         client.repeat = None;
         if method == "INVITE" && status >= 300 {
@@ -564,7 +569,8 @@ impl Ua {
         let i = self.servers.len() - 1;
         let answer = |status| Msg::response(&msg, status, "inband");
         match method.as_str() {
-            "INVITE" if msg.to_tag().is_empty() => self.on_invite(now, i, &msg),
+            "INVITE" if self.challenges(&msg) => self.challenge(now, i, &msg),
+            "INVITE" if msg.target_tag().is_empty() => self.on_invite(now, i, &msg),
             "INVITE" | "UPDATE" => self.on_update(now, i, &msg),
             "BYE" => self.on_bye(now, i, &msg),
             "CANCEL" => self.on_cancel(now, i, &msg),
@@ -572,6 +578,27 @@ impl Ua {
             "INFO" | "OPTIONS" | "NOTIFY" => self.respond(now, i, &answer(200)),
             _ => self.respond(now, i, &answer(501)),
         }
+    }
+
+    /// True if an INVITE has to be challenged; a wrong answer is a complaint.
+    fn challenges(&mut self, invite: &Msg) -> bool {
+        if !self.script.challenges || !invite.target_tag().is_empty() {
+            return false;
+        }
+        let Some(given) = invite.get("Proxy-Authorization").map(str::to_owned) else { return true };
+        let field = |name: &str| sip::quoted(&given, name).unwrap_or_default();
+        let (user, uri, cnonce) = (field("username"), field("uri"), field("cnonce"));
+        let nc = u32::from_str_radix(&field("nc"), 16).unwrap_or(0);
+        let expected = sip::authorize(CHALLENGE, &user, &self.profile.password, "INVITE", &uri, nc, &cnonce);
+        if sip::quoted(&expected, "response") != sip::quoted(&given, "response") || user != self.profile.user {
+            self.complain(format!("wrong credentials: {given}"));
+        }
+        false
+    }
+
+    fn challenge(&mut self, now: Instant, server: usize, invite: &Msg) {
+        let response = Msg::response(invite, 407, "challenge").with("Proxy-Authenticate", CHALLENGE);
+        self.respond(now, server, &response);
     }
 
     fn on_ack(&mut self, msg: &Msg) {
@@ -587,7 +614,7 @@ impl Ua {
             server.repeat = None;
             server.acked = true;
             let call = server.call;
-            let tag = msg.to_tag().to_owned();
+            let tag = msg.target_tag().to_owned();
             self.on_call_ack(call, &tag, msg);
         }
     }
@@ -605,6 +632,18 @@ impl Ua {
         self.connection = None;
         self.registration.until = None;
         self.registration.refresh = None;
+    }
+}
+
+/// What a peer asks for credentials with.
+const CHALLENGE: &str = "Digest realm=\"carrier\", nonce=\"5f1e2d\", algorithm=MD5, qop=\"auth\"";
+
+/// The earlier one of two deadlines. Written out: it is the simulator's hottest line.
+pub fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(if b < a { b } else { a }),
+        (a, None) => a,
+        (None, b) => b,
     }
 }
 

@@ -12,7 +12,7 @@ use sbc::base::{Codec, Instant};
 use crate::browser::Rtc;
 use crate::media::{Media, Transport};
 use crate::sip::{self, Msg, Sdp};
-use crate::ua::{Client, Out, Purpose, Step, Ua};
+use crate::ua::{Client, Out, Purpose, Step, Ua, earlier};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -62,7 +62,7 @@ pub struct Call {
 impl Call {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let media = self.media.as_ref().and_then(Media::poll_timeout);
-        [media, self.again.map(|(at, _)| at)].into_iter().flatten().min()
+        earlier(media, self.again.map(|(at, _)| at))
     }
 
     pub fn is_live(&self) -> bool {
@@ -300,7 +300,7 @@ impl Ua {
         } else {
             call.statuses.push(200);
             call.status = Some(200);
-            call.remote_tag = msg.to_tag().to_owned();
+            call.remote_tag = msg.target_tag().to_owned();
             call.remote = msg.get("To").unwrap_or_default().to_owned();
             call.state = State::Answered;
         }
@@ -362,7 +362,7 @@ impl Ua {
         let mut call = self.new_call(false);
         call.call_id = msg.call_id().to_owned();
         call.remote = msg.get("From").unwrap_or_default().to_owned();
-        call.remote_tag = msg.tag_of_from().to_owned();
+        call.remote_tag = msg.sender_tag().to_owned();
         call.local = format!("{};tag={}", msg.get("To").unwrap_or_default(), call.local_tag);
         call.target = msg.contact().unwrap_or_default();
         call.remote_seq = msg.cseq().0;
@@ -381,9 +381,7 @@ impl Ua {
 
     /// One step of the script for an INVITE.
     pub fn on_step(&mut self, now: Instant, server: usize, step: Step) {
-        let Some(at) = self.servers.get(server).and_then(|s| s.call).filter(|at| self.calls[*at].is_live()) else {
-            return;
-        };
+        let Some(at) = self.servers[server].call.filter(|at| self.calls[*at].is_live()) else { return };
         let request = self.servers[server].request.clone();
         let tag = match step.fork {
             0 => self.calls[at].local_tag.clone(),
@@ -423,7 +421,7 @@ impl Ua {
         let mut call = self.new_call(false);
         call.call_id = request.call_id().to_owned();
         call.remote = request.get("From").unwrap_or_default().to_owned();
-        call.remote_tag = request.tag_of_from().to_owned();
+        call.remote_tag = request.sender_tag().to_owned();
         call.local = format!("{};tag={}", request.get("To").unwrap_or_default(), call.local_tag);
         call.target = request.contact().unwrap_or_default();
         call.remote_seq = request.cseq().0;
@@ -462,8 +460,8 @@ impl Ua {
     fn find_call(&self, msg: &Msg) -> Option<usize> {
         self.calls.iter().position(|c| {
             c.call_id == msg.call_id()
-                && c.local_tag == msg.to_tag()
-                && (c.remote_tag == msg.tag_of_from() || c.remote_tag.is_empty())
+                && c.local_tag == msg.target_tag()
+                && (c.remote_tag == msg.sender_tag() || c.remote_tag.is_empty())
         })
     }
 

@@ -23,7 +23,7 @@ use crate::house::{self, BROWSERS, CARRIERS, House, PHONES, ip, listener};
 use crate::media::Voice;
 use crate::net::{Arrival, Datagram, Net};
 use crate::sip::{Msg, hex};
-use crate::ua::{Out, Profile, Purpose, Ua};
+use crate::ua::{Out, Profile, Purpose, Ua, earlier};
 use crate::ua_call::{Call, State};
 use crate::{dtls, records::Records};
 
@@ -251,9 +251,14 @@ impl World {
     // Time.
 
     fn next(&self) -> Option<Instant> {
-        let uas = self.uas.iter().map(Ua::poll_timeout);
-        let shards = self.shards.iter().map(Shard::poll_timeout);
-        uas.chain(shards).chain([self.engine.poll_timeout(), self.net.poll_timeout()]).flatten().min()
+        let mut next = earlier(self.engine.poll_timeout(), self.net.poll_timeout());
+        for shard in &self.shards {
+            next = earlier(next, shard.poll_timeout());
+        }
+        for ua in &self.uas {
+            next = earlier(next, ua.poll_timeout());
+        }
+        next
     }
 
     /// Goes to the next deadline of anything, at most to `limit`; false if there is none before.

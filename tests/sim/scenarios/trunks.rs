@@ -74,3 +74,26 @@ fn a_trunk_comes_and_goes_during_probes() {
     w.secs(3);
     assert!(w.run_until(LONG, |w| w.engine.calls().is_idle()));
 }
+
+/// NUMBERS, attack 5: only the trunk that owns credentials gets an answer to its challenge.
+#[test]
+fn a_trunk_that_asks_for_credentials_gets_its_own() {
+    let mut w = World::with(65, House { trunk_login: true, ..House::default() });
+    let (a, b) = (browser(&mut w, "alice"), w.trunk(0));
+    w.uas[b].script.challenges = true;
+    let (ca, cb) = talk(&mut w, a, b, "+4930");
+    both_hear(&w, ca, cb);
+    w.hang_up(ca);
+    w.settle();
+}
+
+#[test]
+fn whoever_owns_no_credentials_gets_none() {
+    let mut w = World::with(66, House { trunk_login: true, ..House::default() });
+    let (a, b) = (phone(&mut w, "alice"), phone(&mut w, "bob"));
+    w.uas[b].script.challenges = true;
+    let ca = refused(&mut w, a, "bob");
+    assert!(matches!(w.call(ca).status, Some(403 | 480 | 500)), "{:?}", w.call(ca).status);
+    assert!(w.uas[b].calls.is_empty());
+    w.settle();
+}
