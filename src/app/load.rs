@@ -131,7 +131,8 @@ mod tests {
         let text = "[realm.a]\nlisten = [\"udp://127.0.0.1:0\"]\nleg = \"sip\"\nmedia = { ports = \"30000-30009\" }\n[[route]]\nto = [\"echo\"]\nrewrite = { to = \"${x}\" }\n";
         fs::write(&file, text).expect("scratch");
         let Problems(list) = Source::File(file.clone()).settings().expect_err("no such group");
-        let wanted = format!("{}: route[0]: no pattern of this rule has a group 'x'; there are: ", file.display());
+        let wanted =
+            format!("{}: route[0]: no pattern of this rule has a group 'x'; there are: to, from", file.display());
         assert_eq!(list, [wanted]);
         fs::remove_dir_all(&dir).expect("scratch is ours");
     }

@@ -264,8 +264,11 @@ fn refuse_asking(call: &mut Call, step: &mut Step<'_, '_>, leg: Leg, status: u16
 }
 
 fn answered(call: &Call, step: &mut Step<'_, '_>, leg: Leg, key: ServerKey, request: &Request, response: Response) {
-    let method = request.method.as_str().to_owned();
-    step.event(call.id, EventKind::InDialog { leg, method, status: response.status });
+    // A call that only owes an ACK has told its end already.
+    if !call.ended {
+        let method = request.method.as_str().to_owned();
+        step.event(call.id, EventKind::InDialog { leg, method, status: response.status });
+    }
     step.respond(key, response);
 }
 

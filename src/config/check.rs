@@ -86,6 +86,18 @@ fn across(root: &Section<'_, '_>, settings: &Settings) {
             seen.push(slot);
         }
     }
+    for (index, realm) in settings.realms.iter().enumerate() {
+        let range = |r: &Realm| r.media_ports.filter(|_| r.media_bind == realm.media_bind);
+        let Some((first, last)) = range(realm) else { continue };
+        for other in &settings.realms[..index] {
+            if range(other).is_some_and(|(from, to)| first <= to && from <= last) {
+                let found =
+                    format!("{first}-{last} overlaps the ports of realm {} at {}", other.name, realm.media_bind);
+                let key = format!("realm.{}.media.ports", realm.name);
+                root.problem(&key, root.at(), found, "ranges apart where the address is the same");
+            }
+        }
+    }
     let auth_needs_users = settings.realms.iter().any(|r| r.auth != Auth::None) && settings.users.is_empty();
     if auth_needs_users && settings.routes.iter().any(|r| r.to.contains(&Target::Registered)) {
         root.problem("user", root.at(), "routes go to registered users and there are none", "at least one [user.NAME]");
@@ -533,6 +545,17 @@ rewrite = { to = "0${n}" }
         assert_eq!(
             found,
             ["2:10: admin.listen: not loopback, and no token; allowed: at least one [admin.token.NAME] beside it"]
+        );
+    }
+
+    #[test]
+    fn realms_at_one_address_have_ports_of_their_own() {
+        let more = GOOD.replace("realm.inside", "realm.other").replace(":5060", ":5070").replace("30000-", "30050-");
+        let text = format!("{GOOD}{}", more.split("[trunk").next().unwrap_or_default());
+        let found = problems(&text);
+        assert!(
+            found[0].contains("realm.other.media.ports: 30050-30099 overlaps the ports of realm inside"),
+            "{found:?}"
         );
     }
 

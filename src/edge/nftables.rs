@@ -8,6 +8,7 @@
 //! `error TEXT`. The table comes from `rules/nftables/sbc.nft`, which is built in.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::IpAddr;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -242,51 +243,74 @@ impl Kernel {
             return Ok(());
         }
         let orders = line.split(';').map(from_line).collect::<Result<Vec<_>, _>>()?;
-        let objects = self.objects(self.clock.now().mono, &orders);
-        if objects.is_empty() || apply(&objects).is_ok() {
-            return Ok(());
-        }
-        // A transaction is all or nothing: one by one, what can be done is done.
-        let failed = objects.iter().filter(|object| apply(std::slice::from_ref(object)).is_err()).count();
-        if failed == 0 { Ok(()) } else { Err(format!("nft refused {failed} of {} changes", objects.len())) }
+        let changes = self.changes(self.clock.now().mono, &orders);
+        // Two transactions: within one the kernel sees what goes and what comes
+        // as overlapping. User space holds the ban in between.
+        commit(&changes.gone)?;
+        commit(&changes.come)
     }
 
     /// What changes in the kernel. Elements of a set may not overlap: a block
     /// inside one that is banned is dropped already, and blocks inside a new one
     /// make room for it. A later ban of the same block replaces the earlier,
     /// since an element's time-out cannot be changed in place.
-    fn objects(&mut self, now: Instant, orders: &[Order]) -> Vec<NfObject<'static>> {
+    fn changes(&mut self, now: Instant, orders: &[Order]) -> Changes {
         let over: Vec<Prefix> = self.held.iter().filter(|(_, end)| **end <= now).map(|(prefix, _)| prefix).collect();
         for prefix in over {
             self.held.remove(&prefix);
         }
-        let mut objects = Vec::new();
-        for order in orders {
+        let mut changes = Changes::default();
+        for order in one_a_block(orders) {
             match order {
-                Order::Lift(prefix) => self.forget(*prefix, &mut objects),
+                Order::Lift(prefix) => self.forget(*prefix, &mut changes),
                 Order::Ban(prefix, secs) => {
                     if self.held.covering(*prefix).is_some_and(|(outer, _)| outer != *prefix) {
                         continue;
                     }
                     let inside: Vec<Prefix> = self.held.inside(*prefix).map(|(inner, _)| inner).collect();
                     for inner in inside {
-                        self.forget(inner, &mut objects);
+                        self.forget(inner, &mut changes);
                     }
                     self.held.insert(*prefix, now + Duration::from_secs(u64::from(*secs)));
-                    objects.push(add(element(*prefix, Some(*secs))));
+                    changes.come.push(add(element(*prefix, Some(*secs))));
                 }
             }
         }
-        objects
+        changes
     }
 
-    fn forget(&mut self, prefix: Prefix, objects: &mut Vec<NfObject<'static>>) {
+    fn forget(&mut self, prefix: Prefix, changes: &mut Changes) {
         if self.held.remove(&prefix).is_some() {
             // Adding first makes deleting safe where the kernel's time-out was quicker.
-            objects.push(add(element(prefix, Some(60))));
-            objects.push(NfObject::CmdObject(NfCmd::Delete(element(prefix, None))));
+            changes.gone.push(add(element(prefix, Some(60))));
+            changes.gone.push(NfObject::CmdObject(NfCmd::Delete(element(prefix, None))));
         }
     }
+}
+
+/// What is to change in the kernel.
+#[derive(Default)]
+struct Changes {
+    gone: Vec<NfObject<'static>>,
+    come: Vec<NfObject<'static>>,
+}
+
+/// The last order for each block, wide blocks before those inside them.
+fn one_a_block(orders: &[Order]) -> impl Iterator<Item = &Order> {
+    let block = |order: &Order| match order {
+        Order::Ban(prefix, _) | Order::Lift(prefix) => *prefix,
+    };
+    orders.iter().map(|order| (block(order), order)).collect::<BTreeMap<_, _>>().into_values()
+}
+
+/// Writes changes in one transaction, or one by one if that fails: a
+/// transaction is all or nothing, and one bad element must not keep the rest out.
+fn commit(objects: &[NfObject<'static>]) -> Result<(), String> {
+    if objects.is_empty() || apply(objects).is_ok() {
+        return Ok(());
+    }
+    let failed = objects.iter().filter(|object| apply(std::slice::from_ref(object)).is_err()).count();
+    if failed == 0 { Ok(()) } else { Err(format!("nft refused {failed} of {} changes", objects.len())) }
 }
 
 fn add(element: NfListObject<'static>) -> NfObject<'static> {
@@ -369,23 +393,34 @@ mod tests {
         Order::Ban(block.parse().expect("block"), secs)
     }
 
+    fn counts(changes: &Changes) -> (usize, usize) {
+        (changes.gone.len(), changes.come.len())
+    }
+
     #[test]
     fn a_second_ban_replaces_the_first() {
         let (mut kernel, now) = (kernel(), Instant::ZERO);
         let lift = Order::Lift("192.0.2.7".parse().expect("address"));
-        assert_eq!(kernel.objects(now, &[ban("192.0.2.7", 30)]).len(), 1);
-        assert_eq!(kernel.objects(now, &[ban("192.0.2.7", 60)]).len(), 3);
-        assert_eq!(kernel.objects(now, std::slice::from_ref(&lift)).len(), 2);
-        assert_eq!(kernel.objects(now, &[lift]).len(), 0);
+        assert_eq!(counts(&kernel.changes(now, &[ban("192.0.2.7", 30)])), (0, 1));
+        assert_eq!(counts(&kernel.changes(now, &[ban("192.0.2.7", 60)])), (2, 1));
+        assert_eq!(counts(&kernel.changes(now, std::slice::from_ref(&lift))), (2, 0));
+        assert_eq!(counts(&kernel.changes(now, &[lift])), (0, 0));
     }
 
     #[test]
     fn an_address_inside_a_banned_block_is_banned_already() {
         let (mut kernel, now) = (kernel(), Instant::ZERO);
-        assert_eq!(kernel.objects(now, &[ban("192.0.2.0/24", 30), ban("192.0.2.7", 60)]).len(), 1);
+        assert_eq!(counts(&kernel.changes(now, &[ban("192.0.2.7", 60), ban("192.0.2.0/24", 30)])), (0, 1));
         let later = now + Duration::from_secs(30);
-        assert_eq!(kernel.objects(later, &[ban("192.0.2.7", 60)]).len(), 1, "the block's time is over");
-        assert_eq!(kernel.objects(later, &[ban("192.0.2.0/24", 60)]).len(), 3, "it makes room");
+        assert_eq!(counts(&kernel.changes(later, &[ban("192.0.2.7", 60)])), (0, 1), "the block's time is over");
+        assert_eq!(counts(&kernel.changes(later, &[ban("192.0.2.0/24", 60)])), (2, 1), "it makes room");
         assert_eq!(kernel.held.len(), 1);
+    }
+
+    #[test]
+    fn the_last_order_for_a_block_counts() {
+        let (mut kernel, now) = (kernel(), Instant::ZERO);
+        let lift = Order::Lift("192.0.2.7".parse().expect("address"));
+        assert_eq!(counts(&kernel.changes(now, &[ban("192.0.2.7", 30), lift])), (0, 0));
     }
 }

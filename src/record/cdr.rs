@@ -9,14 +9,15 @@
 //!
 //! In final records every field is present, `null` where there is nothing to
 //! say. Times are RFC 3339 UTC of the wall clock, durations are monotonic (see
-//! `fold`).
+//! `times`).
 
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::fold::{Attempt, End, Fold, Times};
+use super::fold::{Attempt, End, Fold};
 use super::names::{self, Names};
+use super::times::Times;
 use crate::base::{Flow, Leg, Now};
 use crate::call::cause::{Cause, Initiator};
 use crate::media::event::SideReport;

@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use super::causal::{KEEP_FIRST, Step, Story, What};
 use super::fold::{Attempt, End, Fold};
-use super::names::{Names, Outcome, phrase, shown};
+use super::names::{Names, phrase, shown};
+use super::outcome::Outcome;
 use crate::base::Leg;
 use crate::call::cause::{Cause, Initiator, Internal};
 use crate::media::event::MediaFailure;

@@ -14,13 +14,15 @@
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Encoder, Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
-use super::fold::{Attempt, Fold, Path};
+use super::fold::{Attempt, Fold};
 use super::journal::Closed;
-use super::names::{self, Names, Outcome};
+use super::names::{self, Names};
+use super::outcome::{Marks, Outcome, attempt_outcome, session_outcome};
+use super::series::*;
 use crate::base::{Leg, TrunkId, UnixMillis};
 use crate::call::event::EventKind;
 use crate::media::event::{EventKind as Media, SideReport};
@@ -437,50 +439,6 @@ impl Metrics {
     }
 }
 
-/// What of a call the gauges hang on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Marks {
-    active: bool,
-    counted: bool,
-    trunk: Option<TrunkId>,
-    path: Option<Path>,
-    attempts: usize,
-    ringing: usize,
-    answered: bool,
-}
-
-impl Marks {
-    /// The marks of a call.
-    pub fn of(fold: &Fold) -> Self {
-        let active = fold.ending.is_none();
-        Self {
-            active,
-            // A challenge is no call; its INVITE comes again with credentials.
-            counted: fold.routed.is_some() || fold.ending.is_some() && !fold.challenged,
-            trunk: fold.main_trunk(),
-            path: fold.path().filter(|_| active),
-            attempts: fold.attempts.len(),
-            ringing: fold.attempts.iter().filter(|a| a.ringing.is_some()).count(),
-            answered: fold.answered.is_some(),
-        }
-    }
-}
-
-/// Result and cause of an attempt that has ended.
-pub fn attempt_outcome(fold: &Fold, attempt: &Attempt) -> Option<(Outcome, &'static str)> {
-    let end = attempt.ending.as_deref().or(fold.ending.as_deref())?;
-    let answered = fold.answered.is_some_and(|(winner, _)| winner == attempt.number);
-    let rang = attempt.ringing.is_some();
-    Some((Outcome::of(&end.cause, answered, rang), names::cause_label(&end.cause, answered)))
-}
-
-/// Result and cause of a call that has ended; `None` for a challenge.
-pub fn session_outcome(fold: &Fold) -> Option<(Outcome, &'static str)> {
-    let end = fold.ending.as_deref().filter(|_| Marks::of(fold).counted)?;
-    let answered = fold.answered.is_some();
-    Some((Outcome::of(&end.cause, answered, fold.ringing.is_some()), names::cause_label(&end.cause, answered)))
-}
-
 /// Families in the text exposition format 0.0.4.
 pub fn text(families: &[MetricFamily]) -> String {
     let mut out = Vec::new();
@@ -499,51 +457,6 @@ fn set(counter: &IntCounter, to: u64) {
 fn signed(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
-
-fn register<C: Collector + Clone + 'static>(registry: &Registry, metric: prometheus::Result<C>) -> C {
-    let metric = metric.expect("names and buckets are constants and valid");
-    registry.register(Box::new(metric.clone())).expect("every name is registered once");
-    metric
-}
-
-fn counter(r: &Registry, name: &str, help: &str) -> IntCounter {
-    register(r, IntCounter::new(name, help))
-}
-
-fn counters(r: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-    register(r, IntCounterVec::new(Opts::new(name, help), labels))
-}
-
-fn gauge(r: &Registry, name: &str, help: &str) -> IntGauge {
-    register(r, IntGauge::new(name, help))
-}
-
-fn gauges(r: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-    register(r, IntGaugeVec::new(Opts::new(name, help), labels))
-}
-
-fn histogram(r: &Registry, name: &str, help: &str, buckets: &[f64]) -> Histogram {
-    register(r, Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec())))
-}
-
-fn histograms(r: &Registry, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> HistogramVec {
-    register(r, HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels))
-}
-
-/// Setup includes ringing: from a service at once to a phone that rings out.
-const SETUP_SECS: [f64; 13] = [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0];
-/// Fine around 1 to 5 s, where post-dial delay is good or bad.
-const PDD_SECS: [f64; 13] = [0.05, 0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 8.0, 12.0, 20.0];
-/// Short calls are a sign of bad audio or fraud.
-const DURATION_SECS: [f64; 11] = [3.0, 6.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14_400.0];
-/// A round trip: of the same rack to a satellite and back.
-const PROBE_SECS: [f64; 11] = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
-/// The grades of ITU-T G.107 annex B.
-const MOS: [f64; 8] = [1.5, 2.0, 2.6, 3.1, 3.6, 4.03, 4.34, 4.5];
-/// 1 % is heard, 5 % is bad.
-const LOSS_RATIO: [f64; 10] = [0.0, 0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5];
-/// Playout buffers begin at 20 ms and end at 200.
-const JITTER_SECS: [f64; 9] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2];
 
 #[cfg(test)]
 mod tests {

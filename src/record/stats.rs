@@ -9,8 +9,7 @@ use serde::Serialize;
 
 use super::fold::{Attempt, Fold};
 use super::journal::Closed;
-use super::metrics::{attempt_outcome, session_outcome};
-use super::names::Outcome;
+use super::outcome::{Outcome, attempt_outcome, session_outcome};
 use crate::base::{Now, TrunkId};
 
 /// All trunks.

@@ -303,3 +303,27 @@ fn a_user_at_a_browser_and_at_a_phone_is_reached_at_either() {
     w.clear(phone_b());
     w.check_idle();
 }
+
+#[test]
+fn a_browser_calls_an_address_that_only_another_realm_reaches() {
+    let mut w = World::new();
+    let alice = browser(1);
+    let mut a = Ua::new(alice, "alice", "phone-b");
+    a.target = "sip:phone-b@192.0.2.20:5060".to_owned();
+    w.send(alice, &a.invite(&browser_sdp("actpass", "111 0 8")));
+    w.expect(alice, "SIP/2.0 100");
+    let challenge = w.expect(alice, "SIP/2.0 407");
+    w.send(alice, &a.ack_failure(&challenge));
+    a.cseq = 2;
+    let sdp = browser_sdp("actpass", "111 0 8");
+    w.send(alice, &authorise(&a.invite(&sdp), &challenge, "alice"));
+    w.expect(alice, "SIP/2.0 100");
+    let invite = w.expect(phone_b(), "INVITE sip:phone-b@192.0.2.20:5060 SIP/2.0");
+    assert!(invite.header("Via").starts_with("SIP/2.0/UDP 203.0.113.1:5060"), "{}", invite.0);
+    assert!(invite.body().contains("RTP/AVP"), "{}", invite.body());
+    w.send(phone_b(), &invite.reply("486 Busy Here", "b1", "", ""));
+    w.expect(phone_b(), "ACK");
+    let busy = w.expect(alice, "SIP/2.0 486");
+    w.send(alice, &a.ack_failure(&busy));
+    w.check_idle();
+}

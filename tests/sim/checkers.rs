@@ -15,7 +15,7 @@ use sbc::engine::{Engine, Fact};
 use crate::house::OURS;
 use crate::net::Net;
 use crate::sip::Sdp;
-use crate::ua::Ua;
+use crate::ua::{Purpose, Ua};
 
 pub struct Checkers {
     pub problems: Vec<String>,
@@ -145,11 +145,14 @@ impl Checkers {
 
     /// INVITEs of a peer that never had a final answer.
     pub fn unanswered(&self, ua: &Ua) -> Vec<String> {
-        let open = |c: &&crate::ua::Client| {
-            c.method == "INVITE" && c.finals.is_empty() && c.purpose != crate::ua::Purpose::Other
+        // Who hangs up does not wait for the answer to his last offer.
+        let over = |c: &crate::ua::Client| match c.purpose {
+            Purpose::Update(call) => !ua.calls[call].is_live(),
+            _ => false,
         };
+        let open = |c: &&crate::ua::Client| c.method == "INVITE" && c.finals.is_empty() && !over(c);
         let name = &ua.profile.user;
-        if ua.script.deaf || ua.profile.websocket && ua.connection.is_none() {
+        if ua.script.deaf || ua.missed_answers || ua.profile.websocket && ua.connection.is_none() {
             return Vec::new();
         }
         ua.clients.iter().filter(open).map(|c| format!("{name}: INVITE {} has no final answer", c.branch)).collect()

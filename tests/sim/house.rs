@@ -109,7 +109,7 @@ impl House {
             },
             register: call::register::Config {
                 realms: vec![call::register::auth::Realm::new(DOMAIN); 3],
-                users: self.users.iter().map(user).collect(),
+                users: self.users.iter().map(|name| user(name)).collect(),
                 min_expires: self.min_expires,
                 default_expires: Duration::from_secs(300),
                 max_expires: Duration::from_secs(3600),
@@ -197,6 +197,6 @@ impl House {
     }
 }
 
-fn user(name: &String) -> User {
-    User { name: name.clone(), password: Secret::new(PASSWORD), realms: Vec::new() }
+fn user(name: &str) -> User {
+    User { name: name.to_owned(), password: Secret::new(PASSWORD), realms: Vec::new() }
 }

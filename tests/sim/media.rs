@@ -264,12 +264,6 @@ impl Media {
         }
     }
 
-    /// Forgets what was heard so far.
-    pub fn forget(&mut self) {
-        self.last.clear();
-        self.heard = 0;
-    }
-
     /// The frequency in the last packets, a multiple of 50 Hz, if one stands out.
     pub fn heard_hz(&self) -> Option<u32> {
         let (codec, _) = *self.last.back().map(|(c, p)| (c, p)).as_ref()?;

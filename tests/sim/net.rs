@@ -106,14 +106,6 @@ impl Net {
             .insert(inside, Nat { public, next_port: 40_000, ports: BTreeMap::new(), written_to: BTreeSet::new() });
     }
 
-    /// The address that the world sees of an inside one, if a NAT has mapped it.
-    pub fn outside_of(&self, inside: SocketAddr) -> Option<SocketAddr> {
-        match self.nats.get(&inside.ip()) {
-            None => Some(inside),
-            Some(nat) => nat.ports.get(&inside).map(|port| SocketAddr::new(nat.public, *port)),
-        }
-    }
-
     /// The host's public address: its own, or its NAT's.
     pub fn public_ip(&self, inside: IpAddr) -> IpAddr {
         self.nats.get(&inside).map_or(inside, |nat| nat.public)
@@ -126,10 +118,6 @@ impl Net {
     pub fn pop(&mut self, now: Instant) -> Option<Arrival> {
         let key = *self.queue.keys().next().filter(|(at, _)| *at <= now)?;
         self.queue.remove(&key)
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
     }
 
     /// Sends a datagram; gives the source as the receiver will see it.

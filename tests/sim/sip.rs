@@ -107,7 +107,7 @@ impl Msg {
         self.get("Via").and_then(|v| param(v, "branch")).unwrap_or_default()
     }
 
-    pub fn from_tag(&self) -> &str {
+    pub fn tag_of_from(&self) -> &str {
         self.get("From").and_then(|v| param(v, "tag")).unwrap_or_default()
     }
 

@@ -229,6 +229,11 @@ impl Life {
     fn end(&mut self) {
         self.w.net.faults = Faults::default();
         for ua in self.peers.clone() {
+            // A probe to a deaf trunk is always on its way; what it asked while
+            // it was deaf it has never heard an answer to.
+            if std::mem::take(&mut self.w.uas[ua].script.deaf) {
+                self.w.uas[ua].missed_answers = true;
+            }
             if self.w.uas[ua].profile.websocket && self.w.uas[ua].connection.is_none() {
                 self.reconnect(ua);
             }
@@ -249,7 +254,7 @@ impl Life {
         }
         for ua in self.peers.clone() {
             if self.w.uas[ua].profile.websocket || self.w.check.crashes > 0 {
-                self.w.uas[ua].clients.retain(|c| !c.finals.is_empty());
+                self.w.uas[ua].missed_answers = true;
             }
         }
         self.w.settle();
@@ -261,6 +266,16 @@ impl Life {
 fn run(seed: u64) -> String {
     let mut life = Life::new(seed);
     life.live();
+    if std::env::var_os("SBC_SWARM_TELL").is_some() {
+        let calls: Vec<_> = life.w.uas.iter().flat_map(|u| u.calls.iter()).collect();
+        let answered = calls.iter().filter(|c| c.status == Some(200)).count();
+        let loss = life.w.net.faults.loss;
+        let (lost, crashes, records) = (life.w.net.lost, life.w.check.crashes, life.w.records.sessions());
+        eprintln!(
+            "seed {seed}: {} calls, {answered} answered, {lost} lost at {loss}, {crashes} crashes, {records} records",
+            calls.len()
+        );
+    }
     life.w.fingerprint()
 }
 

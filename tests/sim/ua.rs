@@ -57,8 +57,6 @@ pub struct Script {
     pub update_status: u16,
     /// Answers OPTIONS with 200; else not at all.
     pub answers_options: bool,
-    /// Asks for credentials on INVITE.
-    pub challenges: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +84,6 @@ impl Script {
             ignores_bye: false,
             update_status: 200,
             answers_options: true,
-            challenges: false,
         }
     }
 
@@ -113,7 +110,6 @@ pub enum Purpose {
     Update(usize),
     Bye(usize),
     Cancel,
-    Other,
 }
 
 pub struct Client {
@@ -128,7 +124,6 @@ pub struct Client {
     /// Distinct final responses: status and To tag.
     pub finals: BTreeSet<(u16, String)>,
     ack: Option<Vec<u8>>,
-    attempts: u32,
 }
 
 pub struct Server {
@@ -171,6 +166,9 @@ pub struct Ua {
     pub next_port: u16,
     pub forges_stun: bool,
     pub wrong_fingerprint: bool,
+    /// Answers may have been lost to it for good: it was deaf, or what carried them broke.
+    pub missed_answers: bool,
+    due: Option<Instant>,
     host: String,
     register_call_id: String,
     register_seq: u32,
@@ -200,6 +198,8 @@ impl Ua {
             next_port: 20_000,
             forges_stun: false,
             wrong_fingerprint: false,
+            missed_answers: false,
+            due: None,
             host,
             register_call_id,
             register_seq: 0,
@@ -285,7 +285,6 @@ impl Ua {
             proceeding: false,
             finals: BTreeSet::new(),
             ack: None,
-            attempts: 0,
         });
         self.clients.len() - 1
     }
@@ -304,11 +303,28 @@ impl Ua {
         Some((answer, sip::authorize(offered, user, password, method, uri, 1, &cnonce)))
     }
 
+    /// When something is due, as of the last [`Self::rearm`].
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let clients = self.clients.iter().flat_map(|c| [c.repeat, c.limit]);
-        let servers = self.servers.iter().flat_map(|s| [s.repeat, s.limit, s.due.front().map(|(at, _)| *at)]);
-        let calls = self.calls.iter().map(Call::poll_timeout);
-        clients.chain(servers).chain(calls).chain([self.registration.refresh]).flatten().min()
+        self.due
+    }
+
+    /// Finds the next deadline; the world asks for it after every change.
+    pub fn rearm(&mut self) {
+        let mut due = self.registration.refresh;
+        let mut consider = |at: Option<Instant>| due = [due, at].into_iter().flatten().min();
+        for c in &self.clients {
+            consider(c.repeat);
+            consider(c.limit);
+        }
+        for s in &self.servers {
+            consider(s.repeat);
+            consider(s.limit);
+            consider(s.due.front().map(|(at, _)| *at));
+        }
+        for call in &self.calls {
+            consider(call.poll_timeout());
+        }
+        self.due = due;
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
@@ -325,7 +341,6 @@ impl Ua {
         for i in 0..self.calls.len() {
             self.call_timeout(now, i);
         }
-        self.servers.retain(|s| s.limit.is_some() || s.status < 200);
     }
 
     fn client_timeout(&mut self, now: Instant, i: usize) {
@@ -403,13 +418,11 @@ impl Ua {
         let Some(msg) = Msg::read(bytes) else {
             return self.complain(format!("unreadable message: {}", String::from_utf8_lossy(bytes)));
         };
-        if let Some(length) = msg.get("Content-Length") {
-            if length != msg.body.len().to_string() {
-                self.complain(format!("Content-Length {length} for {} bytes", msg.body.len()));
-            }
+        if let Some(length) = msg.get("Content-Length").filter(|l| **l != msg.body.len().to_string()) {
+            self.complain(format!("Content-Length {length} for {} bytes", msg.body.len()));
         }
         // What identifies the dialogs of this side must not be seen on the other.
-        for id in [msg.call_id(), msg.from_tag(), msg.to_tag(), msg.branch()] {
+        for id in [msg.call_id(), msg.tag_of_from(), msg.to_tag(), msg.branch()] {
             let id = id.to_owned();
             self.secret(&id);
         }
@@ -464,7 +477,7 @@ impl Ua {
             Purpose::Invite(call) => self.on_refused(now, call, status),
             Purpose::Update(call) => self.on_update_refused(now, call, status),
             Purpose::Bye(call) => self.calls[call].bye_answered = Some(status),
-            Purpose::Cancel | Purpose::Other => {}
+            Purpose::Cancel => {}
         }
     }
 

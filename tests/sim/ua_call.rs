@@ -354,7 +354,7 @@ impl Ua {
             Purpose::Invite(at) => self.on_refused(now, at, 408),
             Purpose::Update(at) => self.on_update_refused(now, at, 408),
             Purpose::Bye(at) => self.calls[at].bye_answered = Some(408),
-            Purpose::Cancel | Purpose::Other => {}
+            Purpose::Cancel => {}
         }
     }
 
@@ -362,7 +362,7 @@ impl Ua {
         let mut call = self.new_call(false);
         call.call_id = msg.call_id().to_owned();
         call.remote = msg.get("From").unwrap_or_default().to_owned();
-        call.remote_tag = msg.from_tag().to_owned();
+        call.remote_tag = msg.tag_of_from().to_owned();
         call.local = format!("{};tag={}", msg.get("To").unwrap_or_default(), call.local_tag);
         call.target = msg.contact().unwrap_or_default();
         call.remote_seq = msg.cseq().0;
@@ -381,7 +381,9 @@ impl Ua {
 
     /// One step of the script for an INVITE.
     pub fn on_step(&mut self, now: Instant, server: usize, step: Step) {
-        let Some(at) = self.servers[server].call.filter(|at| self.calls[*at].is_live()) else { return };
+        let Some(at) = self.servers.get(server).and_then(|s| s.call).filter(|at| self.calls[*at].is_live()) else {
+            return;
+        };
         let request = self.servers[server].request.clone();
         let tag = match step.fork {
             0 => self.calls[at].local_tag.clone(),
@@ -421,7 +423,7 @@ impl Ua {
         let mut call = self.new_call(false);
         call.call_id = request.call_id().to_owned();
         call.remote = request.get("From").unwrap_or_default().to_owned();
-        call.remote_tag = request.from_tag().to_owned();
+        call.remote_tag = request.tag_of_from().to_owned();
         call.local = format!("{};tag={}", request.get("To").unwrap_or_default(), call.local_tag);
         call.target = request.contact().unwrap_or_default();
         call.remote_seq = request.cseq().0;
@@ -461,7 +463,7 @@ impl Ua {
         self.calls.iter().position(|c| {
             c.call_id == msg.call_id()
                 && c.local_tag == msg.to_tag()
-                && (c.remote_tag == msg.from_tag() || c.remote_tag.is_empty())
+                && (c.remote_tag == msg.tag_of_from() || c.remote_tag.is_empty())
         })
     }
 

@@ -22,8 +22,8 @@ use crate::checkers::Checkers;
 use crate::house::{self, BROWSERS, CARRIERS, House, PHONES, ip, listener};
 use crate::media::Voice;
 use crate::net::{Arrival, Datagram, Net};
-use crate::sip::hex;
-use crate::ua::{Out, Profile, Ua};
+use crate::sip::{Msg, hex};
+use crate::ua::{Out, Profile, Purpose, Ua};
 use crate::ua_call::{Call, State};
 use crate::{dtls, records::Records};
 
@@ -225,11 +225,6 @@ impl World {
         CallRef { ua, call }
     }
 
-    pub fn answer(&mut self, call: CallRef, status: u16) {
-        self.uas[call.ua].answer_now(self.now.mono, call.call, status);
-        self.flush_ua(call.ua);
-    }
-
     pub fn hang_up(&mut self, call: CallRef) {
         self.uas[call.ua].hang_up(self.now.mono, call.call);
         self.flush_ua(call.ua);
@@ -429,6 +424,7 @@ impl World {
 
     /// Sends what a peer has to send.
     pub fn flush_ua(&mut self, n: usize) {
+        self.uas[n].rearm();
         while let Some(out) = self.uas[n].out.pop_front() {
             match out {
                 Out::Sip(bytes) if self.uas[n].profile.websocket => {
@@ -549,6 +545,9 @@ impl World {
             _ => self.uas.iter().position(|u| self.net.public_ip(u.profile.ip) == flow.remote.ip()),
         };
         self.check.sbc_sent(&self.uas, &self.net, ua, flow.realm, &bytes);
+        if let Some(ua) = ua {
+            self.check_record(ua, &bytes);
+        }
         if flow.transport == Transport::Ws {
             let connection = flow.connection.0;
             if self.connections.get(&connection).is_some_and(|c| c.open) {
@@ -561,6 +560,18 @@ impl World {
             }
         } else {
             self.net.send(self.now.mono, Datagram { from: flow.local, to: flow.remote, bytes });
+        }
+    }
+
+    /// A final answer to a call's INVITE has its record before it.
+    fn check_record(&mut self, ua: usize, bytes: &[u8]) {
+        let Some(msg) = Msg::read(bytes).filter(|m| m.cseq().1 == "INVITE" && m.status().is_some_and(|s| s >= 200))
+        else {
+            return;
+        };
+        let of_a_call = |c: &crate::ua::Client| c.branch == msg.branch() && matches!(c.purpose, Purpose::Invite(_));
+        if self.uas[ua].clients.iter().any(of_a_call) {
+            self.check.problems.extend(self.records.before_answer(&msg));
         }
     }
 
@@ -616,6 +627,7 @@ impl World {
         for ua in &self.uas {
             left.extend(ua.complaints.iter().cloned());
             left.extend(self.check.unanswered(ua));
+            left.extend(self.records.mismatches(ua, self.check.crashes > 0));
             for call in &ua.calls {
                 if let Some(media) = &call.media
                     && let crate::media::Transport::WebRtc(rtc) = &media.transport
