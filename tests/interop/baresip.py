@@ -49,7 +49,8 @@ class Baresip:
         world = host.world
         self.host, self.user, self.hz = host, user, hz
         home = world.path(f"baresip-{host.role}")
-        self.recordings = os.path.join(home, "rec")
+        self.recordings = os.path.join(world.short, host.role)
+        os.makedirs(home, exist_ok=True)
         os.makedirs(self.recordings, exist_ok=True)
         opus = any(c.lower().startswith("opus") for c in codecs)
         rate = 48000 if opus else 8000

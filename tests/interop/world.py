@@ -9,6 +9,7 @@ Every process dies with us (PR_SET_PDEATHSIG) and is ended by its own id.
 import ctypes
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -83,7 +84,11 @@ def remove_namespace(name):
 
 
 def sweep():
-    """Removes the namespaces of runs whose process is gone."""
+    """Removes the namespaces and short folders of runs whose process is gone."""
+    for name in os.listdir("/tmp"):
+        parts = name.split("-")
+        if len(parts) == 3 and parts[0] == PREFIX and parts[1].isdigit() and not alive(int(parts[1])):
+            shutil.rmtree(os.path.join("/tmp", name), ignore_errors=True)
     for line in run("ip", "netns", "list", ok=None).stdout.splitlines():
         name = line.split()[0] if line.split() else ""
         parts = name.split("-")
@@ -230,8 +235,10 @@ class World:
         self.serial = World.count
         self.dir, self.options = directory, options
         os.makedirs(directory, exist_ok=True)
-        # A socket's path is short by the kernel's rule, the case's folder may not be.
-        self.socket = f"/tmp/{PREFIX}-{os.getpid()}-{self.serial}.sock"
+        # Paths of sockets and of baresip's recordings are short by rule; the case's folder may not be.
+        self.short = f"/tmp/{PREFIX}-{os.getpid()}-{self.serial}"
+        self.socket = f"{self.short}/sbc.sock"
+        os.makedirs(self.short, exist_ok=True)
         self.processes, self.hosts, self.used = [], [], {}
         self.sbc_host = Host(self, "sbc", f"{INNER}.1")
         self.hosts.append(self.sbc_host)
@@ -274,8 +281,7 @@ class World:
                 print(f"    (ending {process.name}: {why})")
         for host in reversed(self.hosts):
             remove_namespace(host.ns)
-        if os.path.exists(self.socket):
-            os.remove(self.socket)
+        shutil.rmtree(self.short, ignore_errors=True)
 
 
 CONFIG = """\

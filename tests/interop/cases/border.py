@@ -76,7 +76,7 @@ def case_quiet_password_guesser_is_banned(world):
             break
     until("banned", 3, lambda: banned(sbc, evil.ip))
     bans = json.loads(sbc.cli("bans", "--json"))
-    expect("auth_failures" in json.dumps(bans), f"{bans}")
+    expect("auth_failure" in json.dumps(bans), f"{bans}")
     alive(sbc)
 
 

@@ -60,7 +60,7 @@ def case_unknown_number(world):
     done(sbc, {"cause.sip_code": 404})
 
 
-def case_early_media_then_late_answer_and_bye_from_the_callee(world):
+def case_early_media_late_answer_and_bye_from_the_callee(world):
     carrier = world.host("t1", "inner")
     sbc = Sbc(world, trunks=trunk(carrier), routes=route('["carrier"]', r"^\+49.*"))
     phone = Baresip(world.host("p1", "inner"), "phone1", hz=BROWSER_HZ).registered()
