@@ -479,7 +479,10 @@ impl Ua {
         }
         match purpose {
             Purpose::Register => self.on_register_answer(now, &request, msg, status),
-            Purpose::Invite(call) => self.on_refused(now, call, status),
+            Purpose::Invite(call) => {
+                self.calls[call].retry_after = msg.get("Retry-After").and_then(|v| v.parse().ok());
+                self.on_refused(now, call, status);
+            }
             Purpose::Update(call) => self.on_update_refused(now, call, status),
             Purpose::Bye(call) => self.calls[call].bye_answered = Some(status),
             Purpose::Cancel => {}

@@ -57,6 +57,8 @@ pub struct Call {
     server: Option<usize>,
     wants_cancel: bool,
     pub reason: Option<String>,
+    /// Seconds of Retry-After in the final answer.
+    pub retry_after: Option<u32>,
 }
 
 impl Call {
@@ -105,6 +107,7 @@ impl Ua {
             server: None,
             wants_cancel: false,
             reason: None,
+            retry_after: None,
         }
     }
 

@@ -17,6 +17,7 @@ fn calls_beyond_the_limit_of_a_trunk_get_503_with_retry_after() {
     let (c2, _) = answered(&mut w, a, b2, "+4930");
     let c3 = refused(&mut w, a, "+4930");
     assert_eq!(w.call(c3).status, Some(503));
+    assert!(w.call(c3).retry_after.is_some_and(|secs| secs > 0));
     w.hang_up(c1);
     w.secs(1);
     let (c4, _) = answered(&mut w, a, b1, "+4930");
@@ -43,6 +44,27 @@ fn calls_beyond_the_ports_get_503() {
 }
 
 #[test]
+fn calls_beyond_the_limits_of_a_user_get_503_with_retry_after() {
+    let mut house = House::default();
+    house.guard.user_calls = CallLimit { calls: Some(2), rate: None };
+    let mut w = World::with(98, house);
+    let a = phone(&mut w, "alice");
+    let mut live = Vec::new();
+    for _ in 0..2 {
+        let call = w.dial(a, "echo");
+        assert!(w.run_until(LONG, |w| w.call(call).state == State::Answered));
+        live.push(call);
+    }
+    let third = refused(&mut w, a, "echo");
+    assert_eq!(w.call(third).status, Some(503));
+    assert!(w.call(third).retry_after.is_some_and(|secs| (2..=10).contains(&secs)));
+    for call in live {
+        w.hang_up(call);
+    }
+    w.settle();
+}
+
+#[test]
 fn draining_refuses_calls_and_lets_the_others_end() {
     let mut w = World::new(92);
     let (a, b, c) = (phone(&mut w, "alice"), phone(&mut w, "bob"), phone(&mut w, "carol"));
@@ -51,6 +73,7 @@ fn draining_refuses_calls_and_lets_the_others_end() {
     w.engine.command(now, sbc::engine::Command::Drain);
     let refused = refused(&mut w, c, "bob");
     assert_eq!(w.call(refused).status, Some(503));
+    assert!(w.call(refused).retry_after.is_some_and(|secs| secs > 0));
     w.secs(2);
     both_hear(&w, ca, cb);
     w.hang_up(ca);
