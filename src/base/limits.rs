@@ -145,6 +145,10 @@ pub const WS_QUEUE: usize = 256;
 /// Commands or events waiting between an engine and a media thread.
 pub const MEDIA_RING: usize = 65_536;
 
+/// How long a call goes on after a browser closed DTLS. A page that hangs up
+/// closes its media at once, and its BYE comes by another way a little later.
+pub const CLOSE_GRACE: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Facts waiting for the records of an engine; they are taken after each input.
 pub const FACTS_WAITING: usize = 65_536;
 

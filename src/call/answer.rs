@@ -37,12 +37,14 @@ pub fn on_success(call: &mut Call, step: &mut Step<'_, '_>, number: u8, response
     party.trunk = trunk_of(&attempt.target);
     if let TargetName::User(user) = &attempt.target.name {
         party.user = Some(user.clone());
+        party.instance = step.around.registrar.instance_on(user, flow.connection);
     }
     party.dialog.flow = next_flow(step.config, &party.dialog, flow, party.user.is_some());
     let ack = party.dialog.ack(&invite);
     let sent = SentAck::new(&party.dialog, &ack);
     step.ack(party.dialog.flow, ack);
     // Whatever else this INVITE brings is looked after apart from the call.
+    let flow = party.dialog.flow;
     step.desk.clients.insert(key, Use::Settled { invite: Box::new(invite), flow, acked: vec![sent] });
     leftover::forget_later(step, key);
     match answered_side(step, &attempt, response) {
@@ -127,7 +129,7 @@ pub fn connect(
         progress::answer_caller(call, step, other, wish);
     }
     if call.b.is_some() {
-        session::set(call, step, Leg::B);
+        session::open_called(call, step);
         session::negotiated(call, step, Leg::B);
     }
     if !invite.late_offer {
@@ -176,6 +178,10 @@ pub fn on_ack(call: &mut Call, step: &mut Step<'_, '_>, leg: Leg, ack: &Request)
     }
     if accepted.late_offer && call.is_live() {
         take_late_answer(call, step, leg, ack);
+    } else if call.is_live() {
+        // A caller behind a NAT talks from here on, perhaps only after the third
+        // repetition of our 2xx: the time to learn where from begins with the ACK.
+        session::set(call, step, leg);
     }
 }
 

@@ -90,7 +90,8 @@ impl Step<'_, '_> {
 
     /// A number for a media session.
     pub fn media_id(&mut self, call: CallId) -> MediaId {
-        let id = MediaId(call.0);
+        self.desk.opened += 1;
+        let id = MediaId(u64::from(self.desk.engine.0) << 56 | self.desk.opened);
         self.desk.media.insert(id, call);
         id
     }

@@ -175,6 +175,10 @@ pub struct Session {
     pub shard: ShardId,
     /// True once it is open.
     pub open: bool,
+    /// The called side's address in it; `None` for a service.
+    pub b: Option<SocketAddr>,
+    /// Sessions that this one took the place of and that are not closed yet.
+    pub before: Vec<MediaId>,
     /// True after the order to close it.
     pub closing: bool,
 }

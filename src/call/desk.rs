@@ -58,6 +58,8 @@ pub struct Desk {
     pub counted: u64,
     /// Tokens so far.
     pub tokens: u64,
+    /// Media sessions so far.
+    pub opened: u64,
     /// Questions so far.
     pub questions: u64,
 }
@@ -128,8 +130,10 @@ pub enum Wait {
 
 impl Desk {
     /// An empty desk.
-    pub fn new(engine: EngineId, rng: Rng) -> Self {
+    pub fn new(engine: EngineId, mut rng: Rng) -> Self {
         Self {
+            // A process that dies and is back within the same second must not give the same ids again.
+            counted: rng.below(0x100_0000),
             engine,
             rng,
             out: VecDeque::new(),
@@ -147,14 +151,14 @@ impl Desk {
             due: Deadlines::new(),
             forget: Deadlines::new(),
             draining: false,
-            counted: 0,
             tokens: 0,
+            opened: 0,
             questions: 0,
         }
     }
 
     /// An id for a call: seconds of its start, engine, counter. The counter
-    /// wraps after 16 million calls of one second.
+    /// begins anywhere and wraps after 16 million calls of one second.
     pub fn call_id(&mut self, now: Now) -> CallId {
         self.counted += 1;
         let secs = now.wall.secs() & 0xffff_ffff;

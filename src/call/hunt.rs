@@ -14,7 +14,7 @@ use super::call::{Call, Failure};
 use super::cause::{Cause, Initiator, Internal};
 use super::config::Trunk;
 use super::desk::{Use, Wait};
-use super::event::EventKind;
+use super::event::{EventKind, TargetName};
 use super::leg::{Attempt, Hop, Part, Target};
 use super::output::{Output, ResolveId};
 use super::setup::{limited, trunk_of};
@@ -94,7 +94,7 @@ fn attempt(call: &mut Call, step: &mut Step<'_, '_>, target: Target) {
 /// Goes on with the location of a target's name (RFC 3263).
 fn locating(call: &mut Call, step: &mut Step<'_, '_>, number: u8, locate: Locate) {
     let Some(attempt) = call.attempt_mut(number) else { return };
-    let realm = attempt.target.realm;
+    let (realm, dialled) = (attempt.target.realm, matches!(attempt.target.name, TargetName::Uri(_)));
     match locate.step() {
         Locating::Ask(query) => {
             let query = query.clone();
@@ -105,7 +105,11 @@ fn locating(call: &mut Call, step: &mut Step<'_, '_>, number: u8, locate: Locate
             step.desk.out.push_back(Output::Resolve { id, query });
         }
         Locating::Found(found) => {
-            let flows = found.iter().filter_map(|t| flow_to(step, realm, t.transport, t.address)).collect();
+            let way = |t: &crate::sip::locate::Target| match dialled {
+                true => flow_towards(step, realm, t.transport, t.address),
+                false => flow_to(step, realm, t.transport, t.address),
+            };
+            let flows = found.iter().filter_map(way).collect();
             start_first(call, step, number, flows);
         }
     }
@@ -127,6 +131,19 @@ fn flow_to(step: &Step<'_, '_>, realm: RealmId, transport: Transport, at: std::n
     // A socket of one family reaches no address of the other.
     let fits = listener.local.is_ipv4() == at.is_ipv4();
     fits.then(|| Flow { transport, ..Flow::udp(realm, listener.local, at) })
+}
+
+/// Our flow to an address that somebody dialled: by the realm it was dialled in
+/// if that has a way there, else by the first one that has. Loopback is reached
+/// from loopback and everything else from everywhere else; what leads back to
+/// ourselves is no way.
+fn flow_towards(step: &Step<'_, '_>, realm: RealmId, transport: Transport, at: std::net::SocketAddr) -> Option<Flow> {
+    if step.config.is_ours(at) {
+        return None;
+    }
+    let others = (0..step.config.realms.len()).map(|index| RealmId(index as u16)).filter(|id| *id != realm);
+    let mut ways = std::iter::once(realm).chain(others).filter_map(|realm| flow_to(step, realm, transport, at));
+    ways.find(|flow| flow.local.ip().is_loopback() == at.ip().is_loopback())
 }
 
 /// Starts at the first address; the rest stays for fail-over.
@@ -180,7 +197,7 @@ fn start(call: &mut Call, step: &mut Step<'_, '_>, number: u8, flow: Flow) {
             call_id,
         },
     );
-    if call.attempts.len() == 1 && step.desk.due.at(&(call.id, Wait::Answer)).is_none() {
+    if step.desk.due.at(&(call.id, Wait::Answer)).is_none() {
         step.wait(call.id, Wait::Answer, step.now.mono + config.timing.no_answer);
     }
     step.wait(call.id, Wait::Response(number), step.now.mono + config.timing.silent);
@@ -250,6 +267,7 @@ fn drop_attempt(call: &mut Call, step: &mut Step<'_, '_>, number: u8, failure: F
         call.targets.push_front(vec![attempt.target.clone()]);
     }
     release(call, step, &attempt);
+    on_record(call, step, &attempt);
     note_health(step, &attempt.target, &failure);
     step.event(call.id, EventKind::AttemptEnded { attempt: number, cause: failure.cause.clone(), by: failure.by });
     keep_best(call, failure);
@@ -258,6 +276,24 @@ fn drop_attempt(call: &mut Call, step: &mut Step<'_, '_>, number: u8, failure: F
     }
     if !leads_on(status) {
         call.targets.clear();
+    }
+}
+
+/// An attempt that ends before its INVITE was written has its beginning on
+/// record all the same.
+fn on_record(call: &Call, step: &mut Step<'_, '_>, attempt: &Attempt) {
+    if attempt.flow.is_none() {
+        let target = &attempt.target;
+        let kind = EventKind::AttemptStarted {
+            attempt: attempt.number,
+            target: target.name.clone(),
+            realm: target.realm,
+            flow: None,
+            from: target.from.clone(),
+            to: target.to.clone(),
+            call_id: String::new(),
+        };
+        step.event(call.id, kind);
     }
 }
 
@@ -303,6 +339,7 @@ pub fn release(call: &mut Call, step: &mut Step<'_, '_>, attempt: &Attempt) {
 /// waits any more.
 pub fn abandon_all(call: &mut Call, step: &mut Step<'_, '_>, why: &str) {
     for mut attempt in std::mem::take(&mut call.attempts) {
+        on_record(call, step, &attempt);
         cancel(&mut attempt, step);
         release(call, step, &attempt);
         let cause = Cause::new(487, Internal::Cancelled, why);

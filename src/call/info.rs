@@ -25,7 +25,10 @@ pub fn on_info(call: &mut Call, step: &mut Step<'_, '_>, leg: Leg, key: ServerKe
         Content::Malformed => 400,
         Content::Unknown => 415,
     };
-    step.event(call.id, EventKind::InDialog { leg, method: "INFO".to_owned(), status });
+    // A call that only owes an ACK has told its end already.
+    if !call.ended {
+        step.event(call.id, EventKind::InDialog { leg, method: "INFO".to_owned(), status });
+    }
     let mut response = headers::dialog_reply(step.config, call, leg, request, status);
     if status == 415 {
         response.headers.push(HeaderName::Accept, "application/dtmf-relay, application/dtmf");

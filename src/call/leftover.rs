@@ -11,7 +11,7 @@ use super::call::Call;
 use super::config::Trunk;
 use super::desk::Use;
 use super::leg::Party;
-use super::{headers, hunt};
+use super::{answer, headers, hunt};
 use crate::base::{Flow, Leg, TrunkId};
 use crate::sip::dialog::{Dialog, SentAck};
 use crate::sip::message::{HeaderName, Method, Reason, Request, Response};
@@ -58,8 +58,10 @@ fn settle_2xx(step: &mut Step<'_, '_>, invite: &Request, flow: Flow, response: &
     let Ok(dialog) = Dialog::uac_from(invite, response, flow) else { return };
     let ack = dialog.ack(invite);
     acked.push(SentAck::new(&dialog, &ack));
-    step.ack(flow, ack);
-    bye(step, &mut Party::new(dialog), Vec::new());
+    let mut party = Party::new(dialog);
+    party.dialog.flow = answer::next_flow(step.config, &party.dialog, flow, false);
+    step.ack(party.dialog.flow, ack);
+    bye(step, &mut party, Vec::new());
 }
 
 /// Forgets an INVITE when no 2xx of it can come any more (RFC 6026 §8.4: timer M).

@@ -13,7 +13,7 @@ use super::event::TargetName;
 use crate::base::{Codec, Flow, Instant, Leg, RealmId, TrunkId};
 use crate::media::plan::{Direction, Service};
 use crate::sdp;
-use crate::sip::dialog::{Dialog, Repeat2xx, SentAck};
+use crate::sip::dialog::{Dialog, Repeat2xx};
 use crate::sip::locate::Locate;
 use crate::sip::message::{Request, Uri};
 use crate::sip::transaction::{ClientKey, ServerKey};
@@ -35,8 +35,6 @@ pub struct Party {
     pub asked: Option<Asked>,
     /// A 2xx of ours that is repeated until its ACK.
     pub accepted: Option<Accepted>,
-    /// The last ACK we sent, for a 2xx that comes again.
-    pub acked: Option<SentAck>,
     /// The `+sip.instance` of its binding: tells its next flow from another device's.
     pub instance: Option<String>,
     /// Since when its connection is gone.
@@ -58,7 +56,6 @@ impl Party {
             asking: None,
             asked: None,
             accepted: None,
-            acked: None,
             lost: None,
             holds: false,
             instance: None,

@@ -37,7 +37,7 @@ pub fn on_request(step: &mut Step<'_, '_>, key: ServerKey, request: &Request) {
 
 /// What an OPTIONS is told.
 pub fn capabilities(to: &mut crate::sip::message::Headers) {
-    to.push(HeaderName::Allow, headers::ALLOW);
+    to.set(HeaderName::Allow, headers::ALLOW);
     to.push(HeaderName::Accept, SDP);
     to.push(HeaderName::AcceptEncoding, "identity");
     to.push(HeaderName::AcceptLanguage, "en");

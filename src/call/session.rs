@@ -1,11 +1,14 @@
 //! The media session of a call: addresses of both sides, and the orders that
 //! open, change and close it.
 //!
-//! There is one session a call. Attempts share the called side's address as
-//! long as they need the same kind of it in the same realm, as the branches of
-//! a forking proxy would; an attempt that needs another gets another, and the
-//! session's side moves there. Addresses are given back when the shard has
-//! closed the session, never before.
+//! A call has one session at a time. Attempts share the called side's address
+//! as long as they need the same kind of it in the same realm, as the branches
+//! of a forking proxy would. An attempt that needs another address gets
+//! another session, at the same address of the caller's side: a side never
+//! changes what it is. Addresses are given back when the shard has closed the
+//! session, never before.
+
+use std::net::SocketAddr;
 
 use super::around::Step;
 use super::call::{Call, Port, Session};
@@ -15,7 +18,7 @@ use super::leg::Side;
 use super::offer;
 use crate::base::{Leg, RealmId};
 use crate::media::command::Command;
-use crate::media::plan::{Plan, SidePlan};
+use crate::media::plan::{End, Plan, SidePlan};
 use crate::media::ports::Reserved;
 use crate::sdp::LegKind;
 
@@ -29,7 +32,8 @@ pub fn make_side(call: &mut Call, step: &mut Step<'_, '_>, leg: Leg, realm: Real
         Some(session) => session.clone(),
         None => {
             let shard = step.around.ports.open_session();
-            let session = Session { id: step.media_id(call.id), shard, open: false, closing: false };
+            let id = step.media_id(call.id);
+            let session = Session { id, shard, open: false, b: None, before: Vec::new(), closing: false };
             call.media = Some(session.clone());
             session
         }
@@ -44,17 +48,42 @@ pub fn make_side(call: &mut Call, step: &mut Step<'_, '_>, leg: Leg, realm: Real
     Some(side)
 }
 
-/// Opens the session, or moves its called side to `b`.
+/// Opens the session with this called side, or tells the one that is open.
 pub fn open(call: &mut Call, step: &mut Step<'_, '_>, b: SidePlan) {
     let Some(a) = plan_of(call, step, Leg::A) else { return };
+    let id = call.id;
     let Some(session) = &mut call.media else { return };
-    let (shard, media) = (session.shard, session.id);
+    let shard = session.shard;
+    let at = address(&b);
+    if session.open && session.b == at {
+        let media = session.id;
+        return step.media(shard, Command::Set { media, leg: Leg::B, plan: Box::new(b) });
+    }
     if session.open {
-        step.media(shard, Command::Set { media, leg: Leg::B, plan: Box::new(b) });
-    } else {
-        session.open = true;
-        let plan = Box::new(Plan { sides: [a, b] });
-        step.media(shard, Command::Open { media, call: call.id, plan });
+        let old = session.id;
+        step.media(shard, Command::Close { media: old });
+        session.before.push(old);
+        session.id = step.media_id(id);
+    }
+    session.open = true;
+    session.b = at;
+    let media = session.id;
+    step.media(shard, Command::Open { media, call: id, plan: Box::new(Plan { sides: [a, b] }) });
+}
+
+/// Opens or tells the session with the called side as it answered.
+pub fn open_called(call: &mut Call, step: &mut Step<'_, '_>) {
+    if let Some(b) = plan_of(call, step, Leg::B) {
+        open(call, step, b);
+    }
+}
+
+/// Our address on a side; a service has none.
+fn address(plan: &SidePlan) -> Option<SocketAddr> {
+    match &plan.end {
+        End::WebRtc(w) => Some(w.local),
+        End::Rtp(r) => Some(r.local),
+        End::Service(_) => None,
     }
 }
 
@@ -83,7 +112,7 @@ pub fn negotiated(call: &Call, step: &mut Step<'_, '_>, leg: Leg) {
         leg,
         codec,
         transport: transport.to_owned(),
-        local: std::net::SocketAddr::new(side.local.address, side.local.rtp_port),
+        local: SocketAddr::new(side.local.address, side.local.rtp_port),
         // On a WebRTC side ICE finds the address; the description's is a placeholder.
         remote: side.remote.as_ref().filter(|_| side.local.kind == LegKind::Sip).map(|r| r.rtp),
     };
@@ -109,7 +138,9 @@ pub fn close(call: &mut Call, step: &mut Step<'_, '_>) -> bool {
 pub fn give_back(call: &mut Call, step: &mut Step<'_, '_>) {
     if let Some(session) = call.media.take() {
         step.around.ports.close_session(session.shard);
-        step.desk.media.remove(&session.id);
+        for id in session.before.iter().chain([&session.id]) {
+            step.desk.media.remove(id);
+        }
     }
     for port in call.ports.drain(..) {
         if let Some(pair) = port.pair {

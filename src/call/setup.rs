@@ -15,7 +15,7 @@ use super::event::EventKind;
 use super::headers::{self, SDP};
 use super::leg::{Part, Party, Target};
 use super::register::Verdict;
-use super::{hunt, offer, session, targets};
+use super::{answer, hunt, offer, session, targets};
 use crate::base::{CallId, Flow, Leg, TrunkId, limits};
 use crate::sdp::{self, Remote, Session};
 use crate::sip::dialog::Dialog;
@@ -69,6 +69,7 @@ pub fn on_invite(step: &mut Step<'_, '_>, key: ServerKey, flow: Flow, request: R
     caller.session_a = theirs.unwrap_or_else(|| step.desk.session_id());
     started(step, id, &flow, &request, &caller);
     let admitted = admit(step, id, &flow, &request, realm, &mut caller);
+    let stranger = caller.user.is_none() && caller.trunk.is_none();
     let begun = admitted.and_then(|admitted| {
         let tag = lead::tag(step.desk.engine, &mut step.desk.rng);
         let dialog = Dialog::uas_from(&request, &tag, flow)
@@ -81,6 +82,9 @@ pub fn on_invite(step: &mut Step<'_, '_>, key: ServerKey, flow: Flow, request: R
             Some(call)
         }
         Err(refused) => {
+            if stranger && refused.cause.sip_code == 404 {
+                step.offence(&flow, crate::guard::Offence::UnknownUser);
+            }
             refuse(step, id, key, &request, refused);
             None
         }
@@ -211,6 +215,7 @@ fn authenticate(
             Ok(())
         }
         Verdict::Challenge(response) => {
+            unknown_user(step, flow, &caller.from);
             step.event(id, EventKind::Challenged { status: response.status });
             let refused = Refused::new(response.status, Internal::AuthRequired, "credentials are needed");
             Err(Refused { response: Some(response), ..refused })
@@ -223,6 +228,14 @@ fn authenticate(
             let refused = Refused::new(response.status, internal, "credentials are not accepted");
             Err(Refused { response: Some(response), ..refused })
         }
+    }
+}
+
+/// Somebody without credentials who claims to be nobody we know is trying
+/// names. The answer does not tell; the count does.
+fn unknown_user(step: &mut Step<'_, '_>, flow: &Flow, user: &str) {
+    if !step.around.registrar.knows(user) {
+        step.offence(flow, crate::guard::Offence::UnknownUser);
     }
 }
 
@@ -286,6 +299,8 @@ fn begin(
     let mut a = Party::new(dialog);
     a.trunk = caller.trunk;
     a.user = caller.user.clone();
+    a.dialog.flow = answer::next_flow(config, &a.dialog, flow, a.user.is_some());
+    a.instance = a.user.as_deref().and_then(|u| step.around.registrar.instance_on(u, flow.connection));
     let realm = config.realm(flow.realm).ok_or_else(|| Refused::new(500, Internal::Internal, "no such realm"))?;
     let offered = admitted.offer.as_ref().map(|(session, _)| session);
     let kind = offer::kind_of(realm, offered, flow.transport);

@@ -88,6 +88,10 @@ impl Calls {
                 if let Some(asking) = asking {
                     let response = headers::dialog_reply(step.config, call, leg, &asking.request, 487);
                     step.respond(key, response);
+                    let asked = call.party(leg.other()).and_then(|p| p.asked.as_ref()).and_then(|a| a.key);
+                    if let Some(key) = asked {
+                        step.desk.out.push_back(Output::Cancel { key });
+                    }
                 }
             }
         });
@@ -156,7 +160,11 @@ impl Calls {
     /// A media event.
     pub fn handle_media(&mut self, now: Now, around: &mut Around<'_>, event: media::event::Event) {
         let Some(id) = self.desk.media.get(&event.media).copied() else { return };
-        self.with(now, around, id, |call, step| teardown::on_media(call, step, event.kind));
+        self.with(now, around, id, |call, step| {
+            if call.media.as_ref().is_some_and(|s| s.id == event.media) {
+                teardown::on_media(call, step, event.kind);
+            }
+        });
     }
 
     /// An answer of the resolver.

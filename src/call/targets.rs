@@ -17,7 +17,7 @@ use crate::base::{CallId, Flow, RealmId, TrunkId, limits};
 use crate::media::plan::Service;
 use crate::route::{self, Choice, Query, TargetRef};
 use crate::sip::locate::Locate;
-use crate::sip::message::{Request, Uri};
+use crate::sip::message::{HeaderName, Request, Uri};
 
 /// The waves of targets for a call.
 ///
@@ -67,7 +67,11 @@ pub fn plan(
     );
     match (waves.is_empty(), plan.status(), offline) {
         (false, _, _) => Ok(waves),
-        (true, Some(503), _) => Err(Refused::new(503, Internal::NoRoute, "no target can be used")),
+        (true, Some(503), _) => {
+            // Every target is full or down: that passes, RFC 3261 §21.5.4.
+            let refused = Refused::new(503, Internal::NoRoute, "no target can be used");
+            Err(refused.with(HeaderName::RetryAfter, "5"))
+        }
         (true, _, Some(refused)) => Err(refused),
         (true, _, None) => Err(Refused::new(404, Internal::NoRoute, "no rule is for this call")),
     }
@@ -119,24 +123,39 @@ fn to_service(realm: RealmId, service: route::Service, choice: &Choice) -> Targe
     target(TargetName::Service(service), realm, uri, Hop::Service(service), choice)
 }
 
-/// The URI that was dialled, in the realm it was dialled in; never ourselves.
+/// The URI that was dialled; never ourselves. By which realm it is reached is
+/// known once it has an address (`hunt`).
 fn dialled(step: &Step<'_, '_>, flow: &Flow, request: &Request, choice: &Choice) -> Result<Vec<Target>, Refused> {
-    let ours = step.config.realm(flow.realm).and_then(|r| r.domain.as_deref());
     let host = request.uri.host.to_string();
     let at = request.uri.ip().map(|ip| std::net::SocketAddr::new(ip, request.uri.port.unwrap_or(5060)));
-    if ours.is_some_and(|d| d.eq_ignore_ascii_case(&host)) || at.is_some_and(|at| step.config.is_ours(at)) {
+    let is_domain = |r: &super::config::Realm| r.domain.as_deref().is_some_and(|d| d.eq_ignore_ascii_case(&host));
+    // A domain that is an address says nothing of what listens at its other ports.
+    let ours = at.is_none() && step.config.realms.iter().any(is_domain);
+    let own_domain = step.config.realm(flow.realm).is_some_and(is_domain) && request.uri.port.is_none();
+    if ours || own_domain || at.is_some_and(|at| step.config.is_ours(at)) {
         return Err(Refused::new(404, Internal::NoRoute, "the dialled URI is our own"));
     }
     let mut uri = request.uri.clone().with_user(&choice.to_user);
     uri.headers = None;
     uri.password = None;
-    let hop = Hop::Locate(Box::new(Locate::new(&uri, &transports(step, flow.realm))));
+    let hop = Hop::Locate(Box::new(Locate::new(&uri, &every_transport(step, flow.realm))));
     let name = TargetName::Uri(uri.to_string());
     Ok(vec![target(name, flow.realm, uri, hop, choice)])
 }
 
 fn target(name: TargetName, realm: RealmId, uri: Uri, hop: Hop, choice: &Choice) -> Target {
     Target { name, realm, uri, hop, to: choice.to_user.clone(), from: choice.from_user.clone() }
+}
+
+/// The transports of a realm, then those of the others.
+fn every_transport(step: &Step<'_, '_>, realm: RealmId) -> Vec<crate::base::Transport> {
+    let mut all = transports(step, realm);
+    for listener in step.config.realms.iter().flat_map(|r| &r.listeners) {
+        if !all.contains(&listener.transport) {
+            all.push(listener.transport);
+        }
+    }
+    all
 }
 
 /// The transports that a realm speaks, its preferred one first.

@@ -118,6 +118,7 @@ fn close_leg(call: &mut Call, step: &mut Step<'_, '_>, leg: Leg, end: &End, answ
         step.respond(asking.key, response);
     }
     let id = call.id;
+    let session_id = headers::session_id(&call.caller, leg);
     let Some(party) = call.party_mut(leg) else { return };
     let flow = party.dialog.flow;
     if let Some(key) = party.asked.take().and_then(|a| a.key) {
@@ -126,7 +127,8 @@ fn close_leg(call: &mut Call, step: &mut Step<'_, '_>, leg: Leg, end: &End, answ
     let mut owed = None;
     if answered && end.gone != Some(leg) && party.lost.is_none() {
         let reasons = if end.reasons.is_empty() { vec![q850(&end.cause)] } else { end.reasons.clone() };
-        let request = leftover::bye_request(step, party, &reasons);
+        let mut request = leftover::bye_request(step, party, &reasons);
+        request.headers.push(HeaderName::SessionId, session_id);
         if party.accepted.is_some() {
             // RFC 3261 §15: not before the ACK, or 64*T1 without one.
             party.bye_owed = Some(request);
@@ -264,6 +266,13 @@ pub fn on_flow_lost(call: &mut Call, step: &mut Step<'_, '_>, leg: Leg) {
     }
     step.wait(call.id, Wait::Flow(leg), until);
     step.noted(call.id, Some(leg), "the connection was lost; the call waits for it");
+    // A page that was loaded anew registers before its old connection is found dead.
+    let party = call.party(leg).and_then(|p| Some((p.user.clone()?, p.instance.clone()?)));
+    let Some((user, instance)) = party else { return };
+    let bindings = step.around.registrar.bindings(step.now, &user);
+    if let Some(there) = bindings.into_iter().find(|b| b.instance.as_deref() == Some(instance.as_str())) {
+        on_flow_back(call, step, leg, Some(&instance), there.flow);
+    }
 }
 
 /// A side did not come back in time.

@@ -168,7 +168,9 @@ pub fn on_response(call: &mut Call, step: &mut Step<'_, '_>, leg: Leg, response:
     }
     step.unwait(call.id, Wait::Update(leg));
     let Some(party) = call.party_mut(leg) else { return };
-    party.asked = None;
+    if let Some(key) = party.asked.take().and_then(|a| a.key) {
+        step.desk.clients.remove(&key);
+    }
     if party.dialog.is_ended_by(response.status) {
         // RFC 3261 §12.2.1.2: that side has no dialog any more.
         let cause = Cause::new(response.status, Internal::Rejected, "a side does not know the dialog any more");
@@ -186,20 +188,17 @@ pub fn on_response(call: &mut Call, step: &mut Step<'_, '_>, leg: Leg, response:
 fn on_success(call: &mut Call, step: &mut Step<'_, '_>, leg: Leg, response: &Response) {
     step.unwait(call.id, Wait::Update(leg));
     let Some(party) = call.party_mut(leg) else { return };
-    let Some(asked) = party.asked.take() else {
-        // The 2xx came again: so does its ACK.
-        let again = party.acked.as_ref().filter(|a| a.answers(response)).map(|a| a.request.clone());
-        let flow = party.dialog.flow;
-        if let Some(ack) = again {
-            step.ack(flow, ack);
-        }
-        return;
-    };
+    let Some(asked) = party.asked.take() else { return };
     party.dialog.on_response(&Method::Invite, response);
     let ack = party.dialog.ack(&asked.request);
-    party.acked = Some(SentAck::new(&party.dialog, &ack));
+    let sent = SentAck::new(&party.dialog, &ack);
     let flow = party.dialog.flow;
     step.ack(flow, ack);
+    if let Some(key) = asked.key {
+        // A 2xx that comes again gets its ACK again, also after the call.
+        step.desk.clients.insert(key, Use::Settled { invite: Box::new(asked.request), flow, acked: vec![sent] });
+        leftover::forget_later(step, key);
+    }
     let mut next = *asked.next;
     let Some(realm) = step.config.realm(next.realm) else { return };
     let parsed = sdp::parse(&response.body).map_err(|e| e.what.to_string());
@@ -265,8 +264,11 @@ fn refuse_asking(call: &mut Call, step: &mut Step<'_, '_>, leg: Leg, status: u16
 }
 
 fn answered(call: &Call, step: &mut Step<'_, '_>, leg: Leg, key: ServerKey, request: &Request, response: Response) {
-    let method = request.method.as_str().to_owned();
-    step.event(call.id, EventKind::InDialog { leg, method, status: response.status });
+    // A call that only owes an ACK has told its end already.
+    if !call.ended {
+        let method = request.method.as_str().to_owned();
+        step.event(call.id, EventKind::InDialog { leg, method, status: response.status });
+    }
     step.respond(key, response);
 }
 
@@ -307,7 +309,9 @@ fn authorise(call: &mut Call, step: &mut Step<'_, '_>, leg: Leg, challenge: &Res
         return false;
     }
     asked.authorised = true;
-    asked.key = None;
+    if let Some(key) = asked.key.take() {
+        step.desk.clients.remove(&key);
+    }
     // RFC 3261 §12.2.1.1: the dialog counts what was sent in it.
     party.dialog.local_cseq = asked.request.cseq().map_or(party.dialog.local_cseq, |c| c.seq);
     let request = asked.request.clone();

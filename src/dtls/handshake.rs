@@ -2,7 +2,7 @@
 //!
 //! In: datagrams from a proved pair and the time. Out: [`Output`]s. Around the
 //! library stands what it lacks: plain alerts and foreign bytes are cut out
-//! before it ([`super::record`]), the fingerprint decides before the keys are
+//! before it (`record`), the fingerprint decides before the keys are
 //! given out, the whole takes a bounded time, and a panic inside ends one
 //! association instead of a media thread. Its cookie is off: ICE has proved
 //! the source (RFC 6347 §4.2.1 permits that). No RSA, no resumption, no

@@ -1,7 +1,7 @@
 //! What an engine is configured with: each room's own configuration.
 
 use crate::base::EngineId;
-use crate::{call, guard, media, route, sip};
+use crate::{call, guard, media, record, route, sip};
 
 /// All that [`Engine::new`](super::Engine::new) needs. The rooms agree on the
 /// numbers of realms and trunks.
@@ -27,4 +27,6 @@ pub struct Config {
     pub guard: guard::Config,
     /// Media ports.
     pub ports: media::ports::Config,
+    /// Records.
+    pub record: record::Config,
 }

@@ -9,9 +9,12 @@
 pub mod command;
 pub mod config;
 mod dispatch;
+pub mod explain;
 pub mod facts;
 pub mod output;
 pub mod query;
+pub mod rates;
+pub mod recording;
 
 use std::collections::VecDeque;
 
@@ -23,6 +26,7 @@ use crate::call::{Around, Calls};
 use crate::guard::Guard;
 use crate::media;
 use crate::media::ports::Ports;
+use crate::record::Records;
 use crate::route::{self, Health};
 use crate::sip::endpoint::Endpoint;
 use crate::sip::locate::Answer;
@@ -46,6 +50,8 @@ pub struct Engine {
     health: Health,
     ports: Ports,
     facts: Facts,
+    records: Records,
+    rates: rates::Ring,
     out: VecDeque<Output>,
     counters: Counters,
 }
@@ -77,6 +83,8 @@ impl Engine {
             route,
             ports: Ports::new(config.ports.clone()),
             facts: Facts::default(),
+            records: Records::new(config.record.clone()),
+            rates: rates::Ring::default(),
             out: VecDeque::new(),
             counters: Counters::default(),
             config,
@@ -87,6 +95,8 @@ impl Engine {
     pub fn handle_datagram(&mut self, now: Now, flow: Flow, bytes: &Bytes) {
         if self.guard.judge_packet(now, flow.realm, flow.remote.ip(), bytes.len()).passes() {
             self.endpoint.handle_datagram(now, flow, bytes);
+        } else {
+            self.rates.count(now, rates::Kind::Drop);
         }
         self.pump(now);
     }
@@ -113,10 +123,11 @@ impl Engine {
         self.counters.connections = self.counters.connections.saturating_sub(1);
         self.guard.connection_closed(now, flow.realm, flow.remote.ip());
         self.registrar.handle_flow_closed(now, &flow);
-        // Attempts fail by their transactions first, then legs are lost.
-        self.endpoint.handle_flow_closed(now, flow);
-        self.pump(now);
+        // Legs are lost before their transactions fail: a request to a side that
+        // may come back is not the end of its dialog.
         self.with_calls(|calls, around| calls.handle_flow_closed(now, around, &flow));
+        self.pump(now);
+        self.endpoint.handle_flow_closed(now, flow);
         self.pump(now);
     }
 

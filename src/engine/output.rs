@@ -6,6 +6,7 @@ use crate::base::{Flow, ShardId};
 use crate::call::ResolveId;
 use crate::guard;
 use crate::media::command::Command;
+use crate::record;
 use crate::sip::locate::Query;
 
 /// One thing to do. A journal line stands before the message that follows from
@@ -44,9 +45,13 @@ pub enum Output {
     },
     /// Write a line to the journal of records.
     Journal {
-        /// One line of JSON, with its end.
+        /// One line of JSON, without its end.
         line: Vec<u8>,
     },
     /// Change the packet filter's set.
     Firewall(guard::Output),
+    /// Write a log line.
+    Log(record::LogLine),
+    /// Show a step of a call to whoever watches.
+    Live(record::LiveEvent),
 }

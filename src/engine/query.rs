@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::Engine;
 use super::command::Done;
-use crate::base::{Codec, Instant, Leg, Now, RealmId, TrunkId, UnixMillis};
-use crate::call::Call;
-use crate::call::Phase;
-use crate::call::event::TargetName;
+use super::rates::Rates;
+use crate::base::{Instant, Now, RealmId, UnixMillis};
+use crate::record::live::Quality;
+use crate::record::{CallDetail, CallView, TrunkStats, Why};
 use crate::route::TrunkState;
 
 /// A question.
@@ -23,17 +23,45 @@ pub enum Query {
         /// At most so many.
         limit: usize,
     },
-    /// One live call: its id, a Call-ID header of it, or its session identifier.
+    /// One call, live or remembered: its id, a Call-ID header of it, or its
+    /// session identifier.
     Call {
         /// Which.
         id: String,
     },
+    /// Why a call did what it did.
+    Why {
+        /// As for [`Query::Call`].
+        id: String,
+    },
+    /// The metrics as text.
+    Metrics(Box<World>),
     /// Trunks and how they do.
     Trunks,
     /// Who is registered where.
     Registrations,
     /// Who is banned.
     Bans,
+    /// Where a call would go, and why.
+    Route {
+        /// Calling user.
+        from: String,
+        /// Dialled user or SIP address.
+        to: String,
+        /// Name of the realm it comes in by; the first one if `None`.
+        realm: Option<String>,
+    },
+}
+
+/// What the world adds to the metrics of an engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct World {
+    /// Packets dropped by media threads, by reason.
+    pub drops: Vec<(&'static str, u64)>,
+    /// Bytes in the journal that no sink has yet.
+    pub cdr_spool_bytes: u64,
+    /// Faults of ours that were caught.
+    pub panics: u64,
 }
 
 /// An answer.
@@ -45,12 +73,16 @@ pub enum Reply {
     /// To [`Query::Calls`].
     Calls {
         /// Rows.
-        calls: Vec<CallRow>,
+        calls: Vec<CallView>,
         /// All there are.
         total: usize,
     },
     /// To [`Query::Call`]; `None` if there is none.
-    Call(Option<Box<CallRow>>),
+    Call(Option<Box<CallDetail>>),
+    /// To [`Query::Why`]; `None` if there is none.
+    Why(Option<Box<Why>>),
+    /// To [`Query::Metrics`].
+    Metrics(String),
     /// To [`Query::Trunks`].
     Trunks {
         /// Rows.
@@ -68,6 +100,8 @@ pub enum Reply {
         /// Rows.
         bans: Vec<BanRow>,
     },
+    /// To [`Query::Route`]; `None` if there is no such realm.
+    Route(Option<Box<super::explain::RouteReply>>),
     /// To a command.
     Done(Done),
 }
@@ -103,6 +137,29 @@ pub struct Status {
     pub engines: u8,
     /// Realms.
     pub realms: Vec<RealmRow>,
+    /// Calls a second.
+    pub cps: f64,
+    /// Messages a second.
+    pub rates: Rates,
+    /// Of calls in progress.
+    pub quality: Quality,
+    /// Call records.
+    pub cdr: CdrStatus,
+    /// `none`, `soft` or `hard`.
+    pub overload: &'static str,
+    /// Pairs of media ports that are free.
+    pub ports_free: usize,
+}
+
+/// How the call records do.
+#[derive(Clone, Debug, Serialize)]
+pub struct CdrStatus {
+    /// Bytes written since the start.
+    pub journal_bytes: u64,
+    /// Final records written since the start.
+    pub written_total: u64,
+    /// Age of the oldest that no sink has yet.
+    pub oldest_unsent_secs: Option<f64>,
 }
 
 /// A realm.
@@ -114,51 +171,8 @@ pub struct RealmRow {
     pub listen: Vec<String>,
     /// `webrtc`, `sip` or `auto`.
     pub leg: &'static str,
-    /// Calls with a leg there.
-    pub calls_active: usize,
-}
-
-/// A live call.
-#[derive(Clone, Debug, Serialize)]
-pub struct CallRow {
-    /// Our id.
-    pub id: String,
-    /// RFC 7989.
-    pub session_id: Option<String>,
-    /// `setup`, `ringing`, `answered` or `ending`.
-    pub state: &'static str,
-    /// Who calls.
-    pub from: String,
-    /// Who is called.
-    pub to: String,
-    /// Of the A leg.
-    pub realm_in: String,
-    /// Of the B leg.
-    pub realm_out: Option<String>,
-    /// Of the B leg.
-    pub trunk: Option<String>,
-    /// When the INVITE came.
-    pub started: String,
-    /// When it was answered.
-    pub answered: Option<String>,
-    /// From the answer, before that from the start.
-    pub duration_secs: u64,
-    /// `opus/48000/2`.
-    pub codec_a: Option<String>,
-    /// Of the B leg.
-    pub codec_b: Option<String>,
-    /// SRTP profile.
-    pub crypto_a: Option<String>,
-    /// Of the B leg.
-    pub crypto_b: Option<String>,
-    /// Known at the end, or from media.
-    pub mos_a: Option<f32>,
-    /// Of the B leg.
-    pub mos_b: Option<f32>,
-    /// `relay`, `transcode` or `service`.
-    pub path: Option<&'static str>,
-    /// True while a side holds.
-    pub held: bool,
+    /// Calls that came in there.
+    pub calls_active: u64,
 }
 
 /// A trunk.
@@ -180,8 +194,13 @@ pub struct TrunkRow {
     pub calls_active: u32,
     /// Most calls at once.
     pub calls_limit: Option<u32>,
+    /// Most calls a second.
+    pub cps_limit: Option<u32>,
     /// Of the last probe.
     pub probe_ms: Option<u64>,
+    /// Of the last 15 minutes.
+    #[serde(flatten)]
+    pub stats: TrunkStats,
 }
 
 /// A registration.
@@ -227,20 +246,34 @@ impl Engine {
     pub fn query(&self, now: Now, query: Query) -> Reply {
         match query {
             Query::Status => Reply::Status(Box::new(self.status(now))),
-            Query::Calls { limit } => Reply::Calls {
-                calls: self.calls.iter().rev().take(limit).map(|c| self.call_row(now, c)).collect(),
-                total: self.calls.len(),
-            },
-            Query::Call { id } => Reply::Call(self.calls.find(&id).map(|c| Box::new(self.call_row(now, c)))),
-            Query::Trunks => Reply::Trunks { trunks: self.trunk_rows() },
+            Query::Calls { limit } => {
+                Reply::Calls { calls: self.records.live_calls(now, limit), total: self.records.live_count() }
+            }
+            Query::Call { id } => {
+                let found = self.records.find(&id).and_then(|id| self.records.view(id, now, true));
+                Reply::Call(found.map(Box::new))
+            }
+            Query::Why { id } => Reply::Why(self.records.find(&id).and_then(|id| self.records.why(id)).map(Box::new)),
+            Query::Metrics(world) => {
+                let mut snapshot = self.snapshot();
+                snapshot.drops.extend(world.drops);
+                snapshot.cdr_spool_bytes = world.cdr_spool_bytes;
+                snapshot.panics = world.panics;
+                Reply::Metrics(self.records.render(&snapshot))
+            }
+            Query::Trunks => Reply::Trunks { trunks: self.trunk_rows(now) },
             Query::Registrations => {
                 Reply::Registrations { registrations: self.registration_rows(now), total: self.registrar.len() }
             }
             Query::Bans => Reply::Bans { bans: self.ban_rows(now) },
+            Query::Route { from, to, realm } => {
+                Reply::Route(self.route(now, &from, &to, realm.as_deref()).map(Box::new))
+            }
         }
     }
 
     fn status(&self, now: Now) -> Status {
+        let totals = self.records.totals(now);
         Status {
             node: self.config.node.clone(),
             version: env!("CARGO_PKG_VERSION"),
@@ -255,13 +288,29 @@ impl Engine {
             ws_connections: self.counters.connections,
             bans: self.guard.bans(now).len(),
             engines: self.config.engines,
-            realms: self.realm_rows(),
+            realms: self.realm_rows(&totals.calls_by_realm),
+            cps: totals.cps,
+            rates: self.rates.of(now),
+            quality: totals.quality,
+            cdr: CdrStatus {
+                journal_bytes: totals.cdr_journal_bytes,
+                written_total: totals.cdr_written_total,
+                oldest_unsent_secs: None,
+            },
+            overload: "none",
+            ports_free: self
+                .config
+                .ports
+                .realms
+                .iter()
+                .enumerate()
+                .map(|(r, _)| self.ports.free(RealmId(r as u16)))
+                .sum(),
         }
     }
 
-    fn realm_rows(&self) -> Vec<RealmRow> {
+    fn realm_rows(&self, by_realm: &[u64]) -> Vec<RealmRow> {
         let row = |(index, realm): (usize, &crate::call::config::Realm)| {
-            let id = RealmId(index as u16);
             let uri = |l: &crate::call::config::Listener| match l.transport.is_websocket() {
                 true => format!("{}://{}/sip", l.transport, l.local),
                 false => format!("{}://{}", l.transport, l.local),
@@ -274,7 +323,7 @@ impl Engine {
                     crate::call::config::LegPolicy::Sip => "sip",
                     crate::call::config::LegPolicy::Auto => "auto",
                 },
-                calls_active: self.calls.iter().filter(|c| c.caller.realm == id || realm_out(c) == Some(id)).count(),
+                calls_active: by_realm.get(index).copied().unwrap_or(0),
             }
         };
         self.config.call.realms.iter().enumerate().map(row).collect()
@@ -284,44 +333,7 @@ impl Engine {
         self.config.call.realm(id).map(|r| r.name.clone()).unwrap_or_default()
     }
 
-    fn call_row(&self, now: Now, call: &Call) -> CallRow {
-        let side = |leg| call.party(leg).and_then(|p| p.side.as_ref()).and_then(|s| s.codec);
-        let (a, b) = (side(Leg::A), side(Leg::B));
-        let since = call.answered.unwrap_or(call.started);
-        let person = |user: &str, host: &str| cut(if user.is_empty() { host } else { user });
-        CallRow {
-            id: call.id.to_string(),
-            session_id: Some(call.caller.session_a.clone()),
-            state: match &call.phase {
-                Phase::Setup { ringing: false } => "setup",
-                Phase::Setup { ringing: true } => "ringing",
-                Phase::Answered => "answered",
-                Phase::Ending { .. } => "ending",
-            },
-            from: person(&call.caller.from, "anonymous"),
-            to: person(&call.caller.to, &call.caller.request_uri),
-            realm_in: self.realm_name(call.caller.realm),
-            realm_out: realm_out(call).map(|id| self.realm_name(id)),
-            trunk: trunk_of(call).and_then(|t| self.config.call.trunk(t)).map(|t| t.name.clone()),
-            started: call.started.wall.to_string(),
-            answered: call.answered.map(|at| at.wall.to_string()),
-            duration_secs: now.mono.since(since.mono).as_secs(),
-            codec_a: a.map(codec_name),
-            codec_b: b.map(codec_name),
-            crypto_a: call.crypto[0].clone(),
-            crypto_b: call.crypto[1].clone(),
-            mos_a: None,
-            mos_b: None,
-            path: match (call.service, a, b) {
-                (Some(_), _, _) => Some("service"),
-                (None, Some(a), Some(b)) => Some(if a == b { "relay" } else { "transcode" }),
-                (None, _, _) => None,
-            },
-            held: call.a.holds || call.b.as_ref().is_some_and(|b| b.holds),
-        }
-    }
-
-    fn trunk_rows(&self) -> Vec<TrunkRow> {
+    fn trunk_rows(&self, now: Now) -> Vec<TrunkRow> {
         let row = |view: crate::route::TrunkView| {
             let trunk = self.config.call.trunk(view.trunk)?;
             let (state, reason, since): (_, _, Option<UnixMillis>) = match view.state {
@@ -338,7 +350,9 @@ impl Engine {
                 since: since.map(|s| s.to_string()),
                 calls_active: self.guard.trunk_calls(view.trunk),
                 calls_limit: self.route.trunk(view.trunk).and_then(|t| t.max_calls),
+                cps_limit: self.config.guard.trunks.get(usize::from(view.trunk.0)).and_then(cps_limit),
                 probe_ms: view.last_answer_ms,
+                stats: self.records.trunk(now, view.trunk),
             })
         };
         self.health.view().filter_map(row).collect()
@@ -379,32 +393,14 @@ impl Engine {
     }
 }
 
-fn realm_out(call: &Call) -> Option<RealmId> {
-    call.target.as_ref().filter(|_| call.service.is_none()).map(|t| t.realm)
+fn cps_limit(trunk: &crate::guard::Trunk) -> Option<u32> {
+    trunk.calls.rate.map(|rate| rate.per_sec.get())
 }
 
-fn trunk_of(call: &Call) -> Option<TrunkId> {
-    match call.target.as_ref()?.name {
-        TargetName::Trunk(trunk) => Some(trunk),
-        TargetName::User(_) | TargetName::Service(_) | TargetName::Uri(_) => None,
-    }
-}
-
-fn failure(why: crate::route::health::Failure) -> &'static str {
+pub(super) fn failure(why: crate::route::health::Failure) -> &'static str {
     match why {
         crate::route::health::Failure::Timeout => "OPTIONS timed out",
         crate::route::health::Failure::Unreachable => "it cannot be reached",
         crate::route::health::Failure::Unavailable => "it answers 503",
     }
-}
-
-/// As `a=rtpmap` has it: `opus/48000/2`.
-fn codec_name(codec: Codec) -> String {
-    let channels = if codec == Codec::Opus { "/2" } else { "" };
-    format!("{}/{}{channels}", codec.rtpmap_name(), codec.clock_hz())
-}
-
-/// At most 64 characters, which is what lists show.
-fn cut(text: &str) -> String {
-    text.chars().take(64).collect()
 }

@@ -65,6 +65,9 @@ pub enum BanError {
         /// Who would be hit.
         peer: Prefix,
     },
+    /// The block holds loopback addresses: our own machine.
+    #[error("{0} holds loopback addresses, which are this machine's own")]
+    Loopback(Prefix),
 }
 
 impl Guard {
@@ -272,10 +275,14 @@ impl Guard {
     ///
     /// # Errors
     ///
-    /// If the block shares an address with a peer.
+    /// If the block shares an address with a peer, or with loopback.
     pub fn ban(&mut self, now: Now, prefix: Prefix, secs: u32, words: &str) -> Result<(), BanError> {
         if let Some(peer) = self.peer_in(prefix) {
             return Err(BanError::Peer { asked: prefix, peer });
+        }
+        let loopback = [IpAddr::from(std::net::Ipv4Addr::LOCALHOST), IpAddr::from(std::net::Ipv6Addr::LOCALHOST)];
+        if prefix.base().is_loopback() || loopback.iter().any(|ip| prefix.contains(*ip)) {
+            return Err(BanError::Loopback(prefix));
         }
         let words: String = words.chars().filter(|c| !c.is_control()).take(200).collect();
         let detail = Some(words).filter(|words| !words.is_empty());

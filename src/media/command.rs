@@ -38,7 +38,8 @@ pub enum Command {
         /// Length, milliseconds.
         duration_ms: u32,
     },
-    /// Ends a session: RTCP BYE, ports closed, [`Event::Closed`](super::event::Event::Closed) with both reports.
+    /// Ends a session: RTCP BYE, ports closed, and
+    /// [`EventKind::Closed`](super::event::EventKind::Closed) with both reports.
     Close {
         /// The session.
         media: MediaId,

@@ -46,9 +46,11 @@ impl Latch {
         Self { announced, learned: None, window, heard: false }
     }
 
-    /// Takes a newer SDP. The same address keeps what was learned; another one starts anew.
+    /// Takes a newer plan. The same address keeps what was learned, and opens
+    /// the window again for a peer that has never been heard: a caller is not
+    /// heard before he has the answer. Another address starts anew.
     pub fn announce(&mut self, now: Now, announced: Option<SocketAddr>, policy: plan::Latch) {
-        if announced.is_some() && announced != self.announced {
+        if announced.is_some() && (announced != self.announced || !self.heard) {
             *self = Self::new(now, announced, policy);
         }
     }
@@ -110,6 +112,17 @@ mod tests {
         let (mut latch, now) = nat();
         assert_eq!(latch.judge(now, at("10.0.0.5:4000")), Source::Believed);
         assert_eq!(latch.judge(now, at("198.51.100.7:40000")), Source::Stranger);
+    }
+
+    #[test]
+    fn the_next_plan_opens_the_window_again_for_a_peer_never_heard() {
+        let (mut latch, now) = nat();
+        let policy = plan::Latch::Signalling { signalling: at("198.51.100.7:0").ip(), window_ms: 250 };
+        let later = now.after(Duration::from_secs(9));
+        latch.announce(later, Some(at("10.0.0.5:4000")), policy);
+        assert_eq!(latch.judge(later.after(Duration::from_millis(250)), at("198.51.100.7:40000")), Source::Learned);
+        latch.announce(later, Some(at("10.0.0.5:4000")), policy);
+        assert_eq!(latch.judge(later, at("198.51.100.7:40002")), Source::Stranger);
     }
 
     #[test]

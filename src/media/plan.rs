@@ -1,7 +1,7 @@
 //! What a media session is to be: two sides, each described completely.
 //!
 //! The call machine writes plans from session descriptions; the shard obeys
-//! them. A side that is not yet negotiated is [`SidePlan::idle`]: it owns its
+//! them. A side that is not yet negotiated is one without a stream: it owns its
 //! address and receives nothing that counts. Whether packets are relayed or
 //! transcoded follows from the two sides' codecs and is not said here.
 

@@ -271,6 +271,7 @@ impl Session {
             match &side.kind {
                 Kind::WebRtc(end) => {
                     earlier(end.dtls_timeout());
+                    earlier(end.closing);
                     earlier(end.agent.poll_timeout().filter(|_| !end.expired));
                 }
                 Kind::Rtp(_) => {}
@@ -325,8 +326,11 @@ impl Session {
         if let Some(handshake) = end.handshake().filter(|_| due) {
             handshake.handle_timeout(now, &mut outputs);
         }
-        let lost = end.end_consent(now);
+        let (lost, closed) = (end.end_consent(now), end.is_closed(now));
         self.do_dtls(now, leg, outputs, out);
+        if closed {
+            self.fail(now, leg, MediaFailure::DtlsClosed, out);
+        }
         if lost {
             self.fail(now, leg, MediaFailure::ConsentExpired, out);
         }

@@ -422,6 +422,13 @@ impl Shard {
         Some([session.sides[0].report(), session.sides[1].report()])
     }
 
+    /// The numbers of every session that has heard or sent anything, in the order of its slots.
+    pub fn samples(&self) -> Vec<(CallId, [SideReport; 2])> {
+        let live = self.sessions.iter().flatten();
+        let sample = |s: &Session| (s.call, [s.sides[0].report(), s.sides[1].report()]);
+        live.map(|s| sample(s)).filter(|(_, r)| r.iter().any(|r| r.packets_received + r.packets_sent > 0)).collect()
+    }
+
     /// Packets by fate.
     pub fn counters(&self) -> &Counters {
         &self.counters

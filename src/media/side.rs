@@ -18,6 +18,7 @@ use super::sender::Sender;
 use super::service::Running;
 use super::shard::{PortId, Reason};
 use super::transcode::Transcoder;
+use crate::base::limits::CLOSE_GRACE;
 use crate::base::{Instant, Now, Rng};
 use crate::dtls::{self, Handshake, Handshakes};
 use crate::ice;
@@ -79,6 +80,8 @@ pub struct WebRtcEnd {
     agreed: Option<(DtlsRole, Vec<Fingerprint>)>,
     /// When the running handshake began.
     pub started: Option<Instant>,
+    /// When a close of the association ends the call.
+    pub closing: Option<Instant>,
     srtp: Option<(Outbound, Inbound)>,
 }
 
@@ -178,18 +181,19 @@ impl Side {
         }
     }
 
-    /// Where RTCP leaves and goes to. A peer that RTP was learned from gets RTCP at that host.
+    /// Where RTCP leaves and goes to. A peer that RTP was learned from gets none
+    /// of its own: nothing proves where a NAT has put its RTCP socket, and the
+    /// port above its RTP may be somebody else's.
     pub fn route_rtcp(&self) -> Option<(PortId, SocketAddr)> {
         match &self.kind {
             Kind::WebRtc(_) => self.route(),
             Kind::Rtp(end) if end.mux => self.route(),
             Kind::Rtp(end) => {
                 let rtp = end.latch.address()?;
-                let to = if end.latch.is_learned() {
-                    SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?)
-                } else {
-                    end.remote_rtcp.unwrap_or(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?))
-                };
+                if end.latch.is_learned() {
+                    return None;
+                }
+                let to = end.remote_rtcp.unwrap_or(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?));
                 Some((end.rtcp, to))
             }
             Kind::Service(_) => None,
@@ -342,6 +346,7 @@ impl WebRtcEnd {
             handshake: None,
             agreed: None,
             started: None,
+            closing: None,
             srtp: None,
         }
     }
@@ -420,6 +425,7 @@ impl WebRtcEnd {
         self.handshake = Some(handshakes.make(role_in_dtls, &expected));
         self.agreed = Some((role, plan.fingerprints.clone()));
         self.started = None;
+        self.closing = None;
     }
 
     /// Starts the handshake if a pair is proved and it has not begun.
@@ -442,6 +448,11 @@ impl WebRtcEnd {
         self.started.get_or_insert(now.mono);
         handshake.handle_datagram(now, bytes, out);
         Some(())
+    }
+
+    /// True once the peer closed the association and said no goodbye in time.
+    pub fn is_closed(&mut self, now: Now) -> bool {
+        self.closing.take_if(|at| *at <= now.mono).is_some()
     }
 
     /// When the association has something to do.
@@ -477,7 +488,10 @@ impl WebRtcEnd {
                     MediaFailure::DtlsFailed
                 }
             })),
-            dtls::Output::Closed => Some(DtlsNews::Failed(MediaFailure::DtlsClosed)),
+            dtls::Output::Closed => {
+                self.closing.get_or_insert(now.mono + CLOSE_GRACE);
+                None
+            }
         }
     }
 }

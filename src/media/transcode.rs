@@ -38,7 +38,7 @@ impl Default for Tuning {
 }
 
 impl Tuning {
-    /// An encoder of `codec` for samples at [`PCM_HZ`].
+    /// An encoder of `codec` for samples at 8 kHz.
     pub fn encoder(&self, codec: Codec) -> Result<Encoder, CodecError> {
         let opus = OpusConfig {
             application: self.application,

@@ -401,5 +401,8 @@ fn a_peer_that_closes_dtls_ends_its_side() {
         assert_eq!(failures(&mut world), [], "not from a stranger");
         world.arrive(at(PEER_A), at(crate::world::SHARED), &datagram);
     }
+    world.pass(1900);
+    assert_eq!(failures(&mut world), [], "the goodbye of signalling may be under way");
+    world.pass(200);
     assert_eq!(failures(&mut world), [(Leg::A, MediaFailure::DtlsClosed)]);
 }

@@ -114,6 +114,26 @@ fn an_unreadable_request_is_answered_and_an_unreadable_ack_is_not() {
 }
 
 #[test]
+fn an_answer_repeats_no_control_character() {
+    let to = String::from_utf8(with_line(b"X").to_vec()).expect("ASCII").replace("To: <sip:c@d>", "To: <sip:c\x17@d>");
+    assert_eq!(parse(&to.into()).err().and_then(|e| e.reply), None, "no answer without a To");
+    // Of two Vias neither may become the topmost by the other's fault.
+    let vias =
+        "OPTIONS sip:b SIP/2.0\r\nv: SIP/2.0/UDP h\r\nv: a\x17b\r\nf: u\r\nt: h\r\ni: c\r\nCSeq: 1 OPTIONS\r\n\r\n";
+    let error = parse(&Bytes::from_static(vias.as_bytes())).expect_err("a control character");
+    assert_eq!((error.what, error.reply), ("control character", None));
+    // Elsewhere it stays out of the answer, which is given.
+    assert_eq!(refused(b"X: a\x17b"), Some((400, "control character".into())));
+}
+
+#[test]
+fn a_response_that_ends_before_its_body_is_dropped() {
+    let short = b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nContent-Length: 9\r\n\r\nbody";
+    let error = parse(&Bytes::from_static(short)).expect_err("five octets are missing");
+    assert_eq!((error.what, error.reply), ("body shorter than Content-Length", None));
+}
+
+#[test]
 fn too_much_is_refused() {
     let many = "X: y\r\n".repeat(300);
     assert_eq!(refused(many.trim_end().as_bytes()), Some((400, "too many headers".into())));

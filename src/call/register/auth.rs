@@ -44,6 +44,23 @@ pub enum Verdict {
     },
 }
 
+/// How a realm asks for credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Realm {
+    /// The digest realm.
+    pub name: String,
+    /// One challenge for each, in this order (RFC 8760 §2.4: the best first). Many phones give up at the first challenge
+    /// whose algorithm they do not know instead of passing over it.
+    pub algorithms: Vec<Algorithm>,
+}
+
+impl Realm {
+    /// Asks with SHA-256 and with MD5.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), algorithms: vec![Algorithm::Sha256, Algorithm::Md5] }
+    }
+}
+
 /// Judges credentials.
 pub struct Authority {
     users: BTreeMap<String, User>,
@@ -53,12 +70,11 @@ pub struct Authority {
 
 impl Authority {
     /// Digest servers for realms by these names, indexed by [`RealmId`].
-    pub fn new(realms: &[String], users: Vec<User>, product: String, secret: [u8; 32], rng: &mut Rng) -> Self {
-        let server = |name: &String| {
+    pub fn new(realms: &[Realm], users: Vec<User>, product: String, secret: [u8; 32], rng: &mut Rng) -> Self {
+        let server = |realm: &Realm| {
             let config = digest::Config {
-                realm: name.clone(),
-                // RFC 8760 §2.4: the best first, MD5 for the phones that know nothing else.
-                algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
+                realm: realm.name.clone(),
+                algorithms: realm.algorithms.clone(),
                 nonce_lifetime: NONCE_LIFETIME,
                 without_qop: true,
             };

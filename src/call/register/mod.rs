@@ -26,8 +26,8 @@ use binding::{Bindings, Change, Refused, interval};
 /// All that [`Registrar::new`] needs.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Digest realm of each realm, by [`RealmId`].
-    pub realms: Vec<String>,
+    /// How each realm asks for credentials, by [`RealmId`].
+    pub realms: Vec<auth::Realm>,
     /// Who may register and call.
     pub users: Vec<User>,
     /// Shortest registration; default 60 s. A refresh costs two round trips.
@@ -144,7 +144,13 @@ impl Registrar {
         }
         let response = match self.authority.judge(now, flow.realm, request) {
             Verdict::Accepted { user } => self.register(now, flow, request, &user),
-            Verdict::Challenge(response) => *response,
+            Verdict::Challenge(response) => {
+                // Trying names; the answer does not tell, the count does.
+                if request.to().is_ok_and(|to| !self.authority.knows(&to.uri.user_decoded())) {
+                    self.out.push_back(Output::Offence { flow, offence: Offence::UnknownUser });
+                }
+                *response
+            }
             Verdict::Refused { response, offence } => {
                 if let Some(offence) = offence {
                     self.out.push_back(Output::Offence { flow, offence });

@@ -14,7 +14,7 @@ pub const CNAME: u8 = 1;
 pub struct Item<'a> {
     /// Whom it describes.
     pub ssrc: Ssrc,
-    /// What it is; [`CNAME`] is 1.
+    /// What it is; 1 is CNAME.
     pub kind: u8,
     /// Its text, said to be UTF-8.
     pub text: &'a [u8],

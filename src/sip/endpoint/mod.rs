@@ -167,6 +167,12 @@ impl Endpoint {
         self.drain(now, None);
     }
 
+    /// Forgets a request that gets no answer: a scanner's. One that comes again
+    /// begins anew.
+    pub fn ignore(&mut self, key: ServerKey) {
+        self.table.forget_server(key);
+    }
+
     /// Sends the 2xx of an INVITE again, as `dialog::accept::Repeat2xx` asks;
     /// false if the transaction has none any more.
     pub fn resend_2xx(&mut self, now: Now, key: ServerKey) -> bool {

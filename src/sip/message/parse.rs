@@ -150,15 +150,19 @@ fn check_controls(area: &[u8], lines: usize) -> Result<(), ParseError> {
         let bare = memchr_iter(b'\r', area).find(|at| area.get(at + 1) != Some(&b'\n'));
         return Err(ParseError::new("bare CR", bare.unwrap_or(0)));
     }
-    let control = |c: u8| (c < b' ') & (c != b'\t') & (c != b'\r') & (c != b'\n') | (c == 0x7f);
-    if !area.iter().fold(false, |any, c| any | control(*c)) {
-        return Ok(());
-    }
-    let found = |at: &usize| control(area[*at]) && area.get(at.wrapping_sub(1)) != Some(&b'\\');
-    match (0..area.len()).find(found) {
+    match control_at(area) {
         Some(at) => Err(ParseError::new("control character", at)),
         None => Ok(()),
     }
+}
+
+/// The first control character outside a quoted pair; CR and LF are judged elsewhere.
+fn control_at(area: &[u8]) -> Option<usize> {
+    let control = |c: u8| (c < b' ') & (c != b'\t') & (c != b'\r') & (c != b'\n') | (c == 0x7f);
+    if !area.iter().fold(false, |any, c| any | control(*c)) {
+        return None;
+    }
+    (0..area.len()).find(|at| control(area[*at]) && area.get(at.wrapping_sub(1)) != Some(&b'\\'))
 }
 
 /// Where the body ends. RFC 3261 §18.3: more octets than Content-Length says
@@ -230,13 +234,18 @@ fn reply_to(bytes: &Bytes, error: &ParseError) -> Option<Response> {
     let mut headers = Headers { source: bytes.clone(), list: Vec::new() };
     // What ends early leaves the fields before its end.
     let _ = read_fields(bytes, end + 2, &mut headers.list, true);
-    headers.list.retain(|f| {
+    let clean = |f: &Field| {
         let value = match &f.value {
             Value::Source(from, to) => &bytes[*from as usize..*to as usize],
             Value::Own(value) => value,
         };
-        !value.is_empty() && !value.iter().any(|c| matches!(c, b'\r' | b'\n' | 0))
-    });
+        !value.is_empty() && control_at(value).is_none() && !value.iter().any(|c| matches!(c, b'\r' | b'\n' | 0))
+    };
+    // Without the Via that cannot be repeated the answer would take another way.
+    if headers.list.iter().any(|f| f.name == HeaderName::Via && !clean(f)) {
+        return None;
+    }
+    headers.list.retain(clean);
     headers.via().ok()?;
     let needed = [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
     if !needed.iter().all(|n| headers.has(n)) {

@@ -263,6 +263,14 @@ impl Table {
         placed
     }
 
+    /// Forgets a server transaction that is not to be answered at all.
+    pub fn forget_server(&mut self, key: ServerKey) {
+        let key = TransactionKey::Server(key);
+        if let Some((_, timers)) = self.flow_and_timers(key) {
+            self.remove(key, timers);
+        }
+    }
+
     /// Sends the 2xx of an INVITE server transaction again; true if it is there.
     pub fn resend_2xx(&mut self, now: Instant, key: ServerKey) -> bool {
         let mut sent = false;
