@@ -108,7 +108,7 @@ impl House {
                 timing: self.timing,
             },
             register: call::register::Config {
-                realms: vec![DOMAIN.to_owned(); 3],
+                realms: vec![call::register::auth::Realm::new(DOMAIN); 3],
                 users: self.users.iter().map(|name| user(name)).collect(),
                 min_expires: self.min_expires,
                 default_expires: Duration::from_secs(300),
