@@ -27,7 +27,7 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// Where [`Journal::new`] goes on for an engine.
+    /// Where [`Journal::new`](super::journal::Journal::new) goes on for an engine.
     pub fn last_seq(&self, engine: u8) -> u64 {
         self.last_seq.get(&engine).copied().unwrap_or(0)
     }

@@ -56,6 +56,17 @@ def brief(record):
     return {k: v for k, v in record.items() if k in ("call", "attempt", "target", "cause", "disconnect_initiator", "to_in", "talk_ms")}
 
 
+def digits_arrive(browser, press, wanted, tries=3):
+    """A browser plays the events it receives, which is how they are seen there. With Opus beside them Chromium sometimes
+    plays one too briefly to be told from the speech around it, hence more than one try."""
+    heard = []
+    for _ in range(tries):
+        heard.append(tone.digits(*browser.record(0.6 * len(wanted) + 0.6, press)))
+        if heard[-1] == wanted:
+            return
+    raise Failed(f"heard digits {heard} for {wanted!r}")
+
+
 def idle(sbc, seconds=8):
     """Nothing is left of a call: none active, every media session closed, every port back."""
     def gone():
