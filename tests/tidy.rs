@@ -83,7 +83,6 @@ const LONG: &[(&str, usize)] = &[
     ("src/config/check.rs", 600),
     ("src/ice/lite.rs", 550),
     ("src/media/side.rs", 525),
-    ("src/record/explain.rs", 515),
     ("src/record/metrics.rs", 550),
     ("src/route/health.rs", 550),
     ("src/sdp/negotiate.rs", 600),
