@@ -20,6 +20,9 @@ pub enum Codec {
 }
 
 impl Codec {
+    /// Every codec.
+    pub const ALL: [Self; 4] = [Self::Opus, Self::Pcmu, Self::Pcma, Self::G722];
+
     /// The RTP clock rate, hertz. G.722 counts 8,000 although it samples at
     /// 16,000 (RFC 3551 §4.5.2).
     pub const fn clock_hz(self) -> u32 {

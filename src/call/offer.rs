@@ -65,7 +65,7 @@ pub fn kind_of(realm: &Realm, offered: Option<&Session>, transport: Transport) -
 
 /// What we can do on a leg.
 pub fn capabilities(kind: LegKind, codecs: &[Codec], ptime_ms: u16) -> Capabilities {
-    Capabilities { kind, codecs: codecs.iter().copied().map(to_sdp).collect(), dtmf: true, ptime_ms }
+    Capabilities { kind, codecs: codecs.to_vec(), dtmf: true, ptime_ms }
 }
 
 /// `codecs` with those of `first` in front, so that both sides agree on one
@@ -78,7 +78,7 @@ pub fn shared_first(codecs: &[Codec], first: &[Codec]) -> Vec<Codec> {
 
 /// The codecs of a peer's description.
 pub fn codecs_of(remote: &Remote) -> Vec<Codec> {
-    remote.codecs.iter().map(|c| from_sdp(c.codec)).collect()
+    remote.codecs.iter().map(|c| c.codec).collect()
 }
 
 /// Reads an offer of a peer and judges it by what the leg can do.
@@ -140,7 +140,7 @@ pub fn write_answer(
     if side.sent.is_some() {
         side.local.version += 1;
     }
-    let chosen = Chosen { codecs: vec![to_sdp(codec)], dtmf: true, ptime_ms };
+    let chosen = Chosen { codecs: vec![codec], dtmf: true, ptime_ms };
     let session = sdp::answer(&side.local, &offer, &judged, &chosen);
     if let Some(theirs) = judged.setup {
         side.local.setup = theirs.answer(side.local.setup);
@@ -156,7 +156,7 @@ pub fn write_answer(
 /// Takes a peer's answer into a side. The codec we send is the first one of
 /// the answer, which is the one the peer prefers (RFC 3264 §6.1).
 pub fn take_answer(side: &mut Side, judged: Remote) {
-    side.codec = judged.codecs.first().map(|c| from_sdp(c.codec));
+    side.codec = judged.codecs.first().map(|c| c.codec);
     side.accepts = codecs_of(&judged);
     // RFC 5763 §5: the offerer that said actpass takes the role the answer leaves.
     side.local.setup = match judged.setup {
@@ -173,8 +173,8 @@ pub fn take_answer(side: &mut Side, judged: Remote) {
 /// same one if it was offered, else the best of ours.
 pub fn choose(offered: &Remote, other: Option<Codec>, ours: &[Codec]) -> Option<Codec> {
     other
-        .filter(|codec| offered.codec(to_sdp(*codec)).is_some())
-        .or_else(|| ours.iter().copied().find(|codec| offered.codec(to_sdp(*codec)).is_some()))
+        .filter(|codec| offered.codec(*codec).is_some())
+        .or_else(|| ours.iter().copied().find(|codec| offered.codec(*codec).is_some()))
         .or_else(|| codecs_of(offered).first().copied())
 }
 
@@ -240,12 +240,12 @@ fn rtp_end(side: &Side, remote: Option<&Remote>, realm: &Realm, signalling: IpAd
 
 fn stream(side: &Side) -> Option<Stream> {
     let (remote, codec) = (side.remote.as_ref()?, side.codec?);
-    let theirs = remote.codec(to_sdp(codec))?;
-    let accepted = |c: &&sdp::RemoteCodec| side.accepts.contains(&from_sdp(c.codec));
+    let theirs = remote.codec(codec)?;
+    let accepted = |c: &&sdp::RemoteCodec| side.accepts.contains(&c.codec);
     Some(Stream {
         codec,
         send_pt: theirs.pt,
-        receive: remote.codecs.iter().filter(accepted).map(|c| (c.receive_pt, from_sdp(c.codec))).collect(),
+        receive: remote.codecs.iter().filter(accepted).map(|c| (c.receive_pt, c.codec)).collect(),
         send_events: remote.dtmf.iter().map(|e| (e.pt, e.clock_hz)).collect(),
         receive_events: remote.dtmf.iter().map(|e| (e.receive_pt, e.clock_hz)).collect(),
         ptime_ms: remote.ptime_ms.unwrap_or(DEFAULT_PTIME_MS).clamp(10, 60),
@@ -278,26 +278,6 @@ pub fn direction(d: sdp::Direction) -> plan::Direction {
         sdp::Direction::SendOnly => plan::Direction::SendOnly,
         sdp::Direction::RecvOnly => plan::Direction::RecvOnly,
         sdp::Direction::Inactive => plan::Direction::Inactive,
-    }
-}
-
-/// A codec's name in session descriptions.
-pub fn to_sdp(codec: Codec) -> sdp::Codec {
-    match codec {
-        Codec::Opus => sdp::Codec::Opus,
-        Codec::Pcmu => sdp::Codec::Pcmu,
-        Codec::Pcma => sdp::Codec::Pcma,
-        Codec::G722 => sdp::Codec::G722,
-    }
-}
-
-/// A codec of a session description.
-pub fn from_sdp(codec: sdp::Codec) -> Codec {
-    match codec {
-        sdp::Codec::Opus => Codec::Opus,
-        sdp::Codec::Pcmu => Codec::Pcmu,
-        sdp::Codec::Pcma => Codec::Pcma,
-        sdp::Codec::G722 => Codec::G722,
     }
 }
 

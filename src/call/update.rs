@@ -227,7 +227,7 @@ fn agree(call: &mut Call, step: &mut Step<'_, '_>, leg: Leg, asking: Asking, wis
     let Asking { key, request, judged, mut next } = asking;
     let other = call.party(leg.other()).and_then(|p| p.side.as_ref()).and_then(|s| s.codec);
     let Some(realm) = step.config.realm(next.realm) else { return };
-    let talks = next.codec.filter(|c| judged.codec(offer::to_sdp(*c)).is_some());
+    let talks = next.codec.filter(|c| judged.codec(*c).is_some());
     let held = judged.held;
     let codec = offer::choose(&judged, other.or(talks), &realm.codecs);
     let written = codec.and_then(|codec| offer::write_answer(&mut next, *judged, codec, wish, realm.ptime_ms));

@@ -137,7 +137,7 @@ impl Formats {
             .iter()
             .map(|codec| OfferedCodec {
                 codec: *codec,
-                pt: number(known(&|map| map.codec() == Some(*codec)), codec.usual_pt()),
+                pt: number(known(&|map| map.codec() == Some(*codec)), codec.static_payload_type().unwrap_or(OPUS_PT)),
             })
             .collect();
         // RFC 4733 §2.1: events share the clock of the audio they stand in for. Every gateway knows 8,000.
@@ -331,7 +331,7 @@ impl Audio<'_> {
 
 fn write_formats(attributes: &mut Attributes, formats: &Formats) {
     for OfferedCodec { codec, pt } in &formats.codecs {
-        attributes.push("rtpmap", codec.rtpmap(*pt));
+        attributes.push("rtpmap", RtpMap::of(*codec, *pt));
         if *codec == Codec::Opus {
             attributes.push("fmtp", Fmtp { pt: *pt, params: OPUS_PARAMS.to_owned() });
         }
@@ -344,6 +344,9 @@ fn write_formats(attributes: &mut Attributes, formats: &Formats) {
         attributes.push("ptime", formats.ptime_ms);
     }
 }
+
+/// What browsers offer Opus as; RFC 3551 fixes no number for it.
+const OPUS_PT: u8 = 111;
 
 /// The mid of our one section when we name it.
 const FIRST_MID: &str = "0";

@@ -8,69 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The audio codecs that we speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Codec {
-    /// Opus (RFC 7587).
-    Opus,
-    /// G.711 µ-law.
-    Pcmu,
-    /// G.711 A-law.
-    Pcma,
-    /// G.722 at 64 kbit/s.
-    G722,
-}
-
-impl Codec {
-    /// Every codec.
-    pub const ALL: [Self; 4] = [Self::Opus, Self::Pcmu, Self::Pcma, Self::G722];
-
-    /// The encoding name of `a=rtpmap`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Opus => "opus",
-            Self::Pcmu => "PCMU",
-            Self::Pcma => "PCMA",
-            Self::G722 => "G722",
-        }
-    }
-
-    /// Rate of RTP timestamps, Hz.
-    pub fn clock_hz(self) -> u32 {
-        match self {
-            Self::Opus => 48_000,
-            // G.722 samples at 16 kHz, but RFC 3551 §4.5.2 keeps the clock of its first print.
-            Self::Pcmu | Self::Pcma | Self::G722 => 8_000,
-        }
-    }
-
-    /// The payload type we offer it with: the static one, or for Opus what browsers use.
-    pub fn usual_pt(self) -> u8 {
-        match self {
-            Self::Opus => 111,
-            Self::Pcmu => 0,
-            Self::Pcma => 8,
-            Self::G722 => 9,
-        }
-    }
-
-    /// The `a=rtpmap` of this codec as payload type `pt`.
-    pub fn rtpmap(self, pt: u8) -> RtpMap {
-        RtpMap {
-            pt,
-            encoding: self.name().to_owned(),
-            clock_hz: self.clock_hz(),
-            // RFC 7587 §7: always 2, whatever is sent.
-            channels: if self == Self::Opus { 2 } else { 1 },
-        }
-    }
-}
-
-impl fmt::Display for Codec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+pub use crate::base::Codec;
 
 /// A payload type's encoding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,12 +38,19 @@ impl RtpMap {
         Some(Self { pt, encoding, clock_hz, channels })
     }
 
+    /// The `a=rtpmap` of `codec` as payload type `pt`.
+    pub fn of(codec: Codec, pt: u8) -> Self {
+        // RFC 7587 §7: Opus always says 2, whatever is sent.
+        let channels = if codec == Codec::Opus { 2 } else { 1 };
+        Self { pt, encoding: codec.rtpmap_name().to_owned(), clock_hz: codec.clock_hz(), channels }
+    }
+
     /// The static payload types that need no `a=rtpmap` (RFC 3551 table 4), as far as we speak them.
     pub fn fixed(pt: u8) -> Option<Self> {
         match pt {
-            0 => Some(Codec::Pcmu.rtpmap(pt)),
-            8 => Some(Codec::Pcma.rtpmap(pt)),
-            9 => Some(Codec::G722.rtpmap(pt)),
+            0 => Some(Self::of(Codec::Pcmu, pt)),
+            8 => Some(Self::of(Codec::Pcma, pt)),
+            9 => Some(Self::of(Codec::G722, pt)),
             _ => None,
         }
     }
@@ -120,7 +65,7 @@ impl RtpMap {
         // Some phones leave out the /2 of Opus; the stream is the same.
         Codec::ALL
             .into_iter()
-            .find(|c| self.encoding.eq_ignore_ascii_case(c.name()) && self.clock_hz == c.clock_hz())
+            .find(|c| self.encoding.eq_ignore_ascii_case(c.rtpmap_name()) && self.clock_hz == c.clock_hz())
             .filter(|c| *c == Codec::Opus || self.channels == 1)
     }
 
@@ -173,7 +118,7 @@ mod tests {
     fn static_types_need_no_line_and_dynamic_ones_do() {
         assert_eq!(RtpMap::fixed(8).and_then(|m| m.codec()), Some(Codec::Pcma));
         assert_eq!(RtpMap::fixed(96), None);
-        assert_eq!(Codec::Opus.rtpmap(111).to_string(), "111 opus/48000/2");
+        assert_eq!(RtpMap::of(Codec::Opus, 111).to_string(), "111 opus/48000/2");
         assert_eq!(RtpMap::events(101, 8000).to_string(), "101 telephone-event/8000");
     }
 }
